@@ -1,0 +1,1 @@
+//! Raw bindings to libamdhip64, opened at run time.

@@ -1,0 +1,1 @@
+//! Safe HIP: device, stream, event, memory, module, launch, graph.

@@ -1,0 +1,1 @@
+//! The virtual MI355X as libamdhip64.

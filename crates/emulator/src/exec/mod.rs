@@ -1,0 +1,53 @@
+//! Instruction handlers, one file per encoding or family.
+//!
+//! Each file has `decode(&Inst, &mut Op) -> bool`: it claims the instruction by its encoding and base
+//! mnemonic, fills the operands and sets `exec`. One handler serves every encoding of a mnemonic
+//! (e32, e64, DPP, SDWA): the differences are in the operands' modifiers.
+
+mod ds;
+mod flat;
+mod mai;
+mod mubuf;
+mod smem;
+mod sop;
+mod sopp;
+mod valu;
+
+use cdna4::Inst;
+
+use crate::{
+    fault::{Fault, FaultKind},
+    op::{Arg, Mods, Op, Select},
+    simd::{Exec, Step},
+    wave::{Cx, Wave},
+};
+
+/// Resolves the handler and operands of one instruction. An instruction that nothing claims becomes an
+/// [`Op`] that faults when it is executed, not when it is decoded: dead code may hold anything.
+pub(crate) fn resolve(inst: &Inst) -> Op {
+    let mut op = Op {
+        exec: unsupported,
+        dst: Arg::None,
+        sdst: Arg::None,
+        src: [Arg::None; 4],
+        mods: Mods::default(),
+        select: Select::Straight,
+        imm: 0,
+        bits: 0,
+        dwords: 0,
+        length: (inst.size() / 4) as u8,
+    };
+    let claims: [fn(&Inst, &mut Op) -> bool; 8] = [
+        valu::decode, sop::decode, sopp::decode, smem::decode, ds::decode, flat::decode, mubuf::decode, mai::decode,
+    ];
+    let _claimed = claims.iter().any(|claim| claim(inst, &mut op));
+    op
+}
+
+/// Faults; the engine adds mnemonic and place.
+fn unsupported(_wave: &mut Wave, _op: &Op, _cx: &mut Cx<'_>) -> Step {
+    Err(Fault::new(FaultKind::Unsupported { mnemonic: "", detail: "no handler" }))
+}
+
+/// [`unsupported`] as the value to compare with: an [`Op`] that nothing claimed.
+pub(crate) const UNSUPPORTED: Exec = unsupported;

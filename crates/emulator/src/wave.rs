@@ -1,0 +1,201 @@
+//! The state of one wave64 and the operand access that every handler uses.
+
+use crate::{
+    fault::{Fault, FaultKind},
+    lanes::Lanes,
+    op::{Arg, EXEC, M0, Op, VCC},
+};
+
+/// What a wave is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    /// Can issue.
+    Ready,
+    /// Waits at `s_barrier`.
+    Barrier,
+    /// After `s_endpgm`.
+    Ended,
+}
+
+/// One resumable wave.
+#[derive(Clone, Debug)]
+pub(crate) struct Wave {
+    /// Vector registers: architectural at 0, accumulation from `agpr_base`; only what the kernel allocated.
+    vgpr: Vec<Lanes>,
+    /// Architectural registers allocated (indices below are valid).
+    arch_count: u16,
+    /// Accumulation registers allocated.
+    acc_count: u16,
+    /// The scalar file by hardware index (SGPRs, VCC, TTMP, M0, EXEC).
+    pub scalar: [u32; 128],
+    pub scc: bool,
+    /// The MODE register: round, denorm, clamp, IEEE, GPR-index enable … as in the ISA.
+    pub mode: u32,
+    /// Address of the current instruction.
+    pub pc: u64,
+    /// Address of the next one; a branch overwrites it.
+    pub next_pc: u64,
+    pub status: Status,
+    /// Index in the workgroup.
+    pub id: u32,
+    /// Base of this wave's scratch in device memory, and bytes per lane.
+    pub scratch_base: u64,
+    pub scratch_bytes_per_lane: u32,
+    /// Memory results that the wave has not waited for.
+    pub pending: crate::pending::Pending,
+}
+
+/// What a handler reaches besides its wave.
+pub(crate) struct Cx<'a> {
+    /// The workgroup's LDS, exactly the allocated bytes.
+    pub lds: &'a mut Vec<u8>,
+    /// Device memory.
+    pub memory: &'a crate::memory::View,
+}
+
+impl Wave {
+    /// A wave with `arch` + `acc` vector registers, all zero, EXEC full.
+    pub(crate) fn new(id: u32, arch: u16, acc: u16) -> Wave {
+        let mut scalar = [0; 128];
+        scalar[EXEC as usize] = !0;
+        scalar[EXEC as usize + 1] = !0;
+        Wave {
+            vgpr: vec![Lanes::ZERO; (arch + acc) as usize],
+            arch_count: arch,
+            acc_count: acc,
+            scalar,
+            scc: false,
+            mode: 0,
+            pc: 0,
+            next_pc: 0,
+            status: Status::Ready,
+            id,
+            scratch_base: 0,
+            scratch_bytes_per_lane: 0,
+            pending: crate::pending::Pending::default(),
+        }
+    }
+
+    /// EXEC as a lane mask.
+    #[inline(always)]
+    pub(crate) fn exec(&self) -> u64 {
+        self.scalar64(EXEC)
+    }
+
+    /// VCC as a lane mask.
+    #[inline(always)]
+    pub(crate) fn vcc(&self) -> u64 {
+        self.scalar64(VCC)
+    }
+
+    /// M0.
+    #[inline(always)]
+    pub(crate) fn m0(&self) -> u32 {
+        self.scalar[M0 as usize]
+    }
+
+    /// A scalar pair.
+    #[inline(always)]
+    pub(crate) fn scalar64(&self, index: u8) -> u64 {
+        let i = index as usize & 126;
+        self.scalar[i] as u64 | (self.scalar[i + 1] as u64) << 32
+    }
+
+    /// Writes a scalar pair.
+    #[inline(always)]
+    pub(crate) fn set_scalar64(&mut self, index: u8, value: u64) {
+        let i = index as usize & 126;
+        self.scalar[i] = value as u32;
+        self.scalar[i + 1] = (value >> 32) as u32;
+    }
+
+    /// A vector register; `register` as in [`Arg::Vector`].
+    ///
+    /// # Errors
+    /// [`FaultKind::BadRegister`] beyond the kernel's allocation.
+    #[inline(always)]
+    pub(crate) fn vector(&self, register: u16) -> Result<&Lanes, Box<Fault>> {
+        let index = self.vector_index(register)?;
+        Ok(&self.vgpr[index])
+    }
+
+    /// A vector register for writing; the caller honours EXEC.
+    #[inline(always)]
+    pub(crate) fn vector_mut(&mut self, register: u16) -> Result<&mut Lanes, Box<Fault>> {
+        let index = self.vector_index(register)?;
+        Ok(&mut self.vgpr[index])
+    }
+
+    /// Writes the active lanes of a vector register.
+    #[inline(always)]
+    pub(crate) fn write_vector(&mut self, register: u16, value: &Lanes) -> Result<(), Box<Fault>> {
+        let exec = self.exec();
+        let target = self.vector_mut(register)?;
+        blend(target, value, exec);
+        Ok(())
+    }
+
+    /// Source `i` of `op` as 32-bit lanes without modifiers: a register in place, or a constant spread into `spread`.
+    #[inline(always)]
+    pub(crate) fn lanes<'a>(&'a self, op: &Op, i: usize, spread: &'a mut Lanes) -> Result<&'a Lanes, Box<Fault>> {
+        match op.src[i] {
+            Arg::Vector(register) => self.vector(register),
+            other => {
+                *spread = Lanes::splat(self.scalar_arg(other));
+                Ok(spread)
+            }
+        }
+    }
+
+    /// A non-vector argument as 32 bits (inline floats as f32).
+    #[inline(always)]
+    pub(crate) fn scalar_arg(&self, arg: Arg) -> u32 {
+        match arg {
+            Arg::Scalar(index) => self.scalar[index as usize],
+            Arg::Int(value) => value as u32,
+            Arg::Float(index) => INLINE_F32[index as usize],
+            Arg::Literal(word) => word,
+            Arg::Special(which) => self.special(which),
+            Arg::None | Arg::Vector(_) => 0,
+        }
+    }
+
+    fn special(&self, which: cdna4::Special) -> u32 {
+        use cdna4::Special;
+        match which {
+            Special::Scc => self.scc as u32,
+            Special::Vccz => (self.vcc() == 0) as u32,
+            Special::Execz => (self.exec() == 0) as u32,
+            _ => 0,
+        }
+    }
+
+    #[inline(always)]
+    fn vector_index(&self, register: u16) -> Result<usize, Box<Fault>> {
+        let (index, count, base) =
+            if register < 256 { (register, self.arch_count, 0) } else { (register - 256, self.acc_count, self.arch_count) };
+        if index < count {
+            Ok((base + index) as usize)
+        } else {
+            Err(Fault::new(FaultKind::BadRegister { register, allocated: count }))
+        }
+    }
+}
+
+/// The inline float constants as f32 bits: 0.5, −0.5, 1, −1, 2, −2, 4, −4, 1/(2π).
+pub(crate) const INLINE_F32: [u32; 9] = [
+    0x3f00_0000, 0xbf00_0000, 0x3f80_0000, 0xbf80_0000, 0x4000_0000, 0xc000_0000, 0x4080_0000, 0xc080_0000, 0x3e22_f983,
+];
+
+/// Copies the lanes of `value` whose bit of `mask` is set.
+#[inline(always)]
+pub(crate) fn blend(target: &mut Lanes, value: &Lanes, mask: u64) {
+    if mask == !0 {
+        *target = *value;
+        return;
+    }
+    for lane in 0..64 {
+        let keep = ((mask >> lane) as u32 & 1).wrapping_neg();
+        target[lane] = (value[lane] & keep) | (target[lane] & !keep);
+    }
+}

@@ -1,0 +1,1 @@
+//! Finds or provisions a HIP compiler for gfx950, compiles kernels, reads their resource notes.

@@ -1,0 +1,1 @@
+//! The harness behind the `mi355x` command.

@@ -1,0 +1,3 @@
+//! The `mi355x` command.
+
+fn main() {}
