@@ -18,11 +18,7 @@ where
 {
     #[inline]
     fn extract_bit(byte: u8, index: usize) -> bool {
-        let bit_index = if cfg!(target_endian = "big") {
-            7 - (index % 8)
-        } else {
-            index % 8
-        };
+        let bit_index = if cfg!(target_endian = "big") { 7 - (index % 8) } else { index % 8 };
         let mask = 1 << bit_index;
         byte & mask == mask
     }
@@ -43,11 +39,7 @@ where
     }
     #[inline]
     fn change_bit(byte: u8, index: usize, val: bool) -> u8 {
-        let bit_index = if cfg!(target_endian = "big") {
-            7 - (index % 8)
-        } else {
-            index % 8
-        };
+        let bit_index = if cfg!(target_endian = "big") { 7 - (index % 8) } else { index % 8 };
         let mask = 1 << bit_index;
         if val { byte | mask } else { byte & !mask }
     }
@@ -646,11 +638,9 @@ impl hipDeviceArch_t {
     #[allow(unnecessary_transmutes)]
     pub unsafe fn hasGlobalInt32Atomics_raw(this: *const Self) -> ::core::ffi::c_uint {
         unsafe {
-            ::core::mem::transmute(
-                <__BindgenBitfieldUnit<[u8; 3usize]>>::raw_get_const::<0usize, 1u8>(::core::ptr::addr_of!(
-                    (*this)._bitfield_1
-                )) as u32,
-            )
+            ::core::mem::transmute(<__BindgenBitfieldUnit<[u8; 3usize]>>::raw_get_const::<0usize, 1u8>(
+                ::core::ptr::addr_of!((*this)._bitfield_1),
+            ) as u32)
         }
     }
     #[inline]
@@ -681,11 +671,9 @@ impl hipDeviceArch_t {
     #[allow(unnecessary_transmutes)]
     pub unsafe fn hasGlobalFloatAtomicExch_raw(this: *const Self) -> ::core::ffi::c_uint {
         unsafe {
-            ::core::mem::transmute(
-                <__BindgenBitfieldUnit<[u8; 3usize]>>::raw_get_const::<1usize, 1u8>(::core::ptr::addr_of!(
-                    (*this)._bitfield_1
-                )) as u32,
-            )
+            ::core::mem::transmute(<__BindgenBitfieldUnit<[u8; 3usize]>>::raw_get_const::<1usize, 1u8>(
+                ::core::ptr::addr_of!((*this)._bitfield_1),
+            ) as u32)
         }
     }
     #[inline]
@@ -716,11 +704,9 @@ impl hipDeviceArch_t {
     #[allow(unnecessary_transmutes)]
     pub unsafe fn hasSharedInt32Atomics_raw(this: *const Self) -> ::core::ffi::c_uint {
         unsafe {
-            ::core::mem::transmute(
-                <__BindgenBitfieldUnit<[u8; 3usize]>>::raw_get_const::<2usize, 1u8>(::core::ptr::addr_of!(
-                    (*this)._bitfield_1
-                )) as u32,
-            )
+            ::core::mem::transmute(<__BindgenBitfieldUnit<[u8; 3usize]>>::raw_get_const::<2usize, 1u8>(
+                ::core::ptr::addr_of!((*this)._bitfield_1),
+            ) as u32)
         }
     }
     #[inline]
@@ -751,11 +737,9 @@ impl hipDeviceArch_t {
     #[allow(unnecessary_transmutes)]
     pub unsafe fn hasSharedFloatAtomicExch_raw(this: *const Self) -> ::core::ffi::c_uint {
         unsafe {
-            ::core::mem::transmute(
-                <__BindgenBitfieldUnit<[u8; 3usize]>>::raw_get_const::<3usize, 1u8>(::core::ptr::addr_of!(
-                    (*this)._bitfield_1
-                )) as u32,
-            )
+            ::core::mem::transmute(<__BindgenBitfieldUnit<[u8; 3usize]>>::raw_get_const::<3usize, 1u8>(
+                ::core::ptr::addr_of!((*this)._bitfield_1),
+            ) as u32)
         }
     }
     #[inline]
@@ -786,11 +770,9 @@ impl hipDeviceArch_t {
     #[allow(unnecessary_transmutes)]
     pub unsafe fn hasFloatAtomicAdd_raw(this: *const Self) -> ::core::ffi::c_uint {
         unsafe {
-            ::core::mem::transmute(
-                <__BindgenBitfieldUnit<[u8; 3usize]>>::raw_get_const::<4usize, 1u8>(::core::ptr::addr_of!(
-                    (*this)._bitfield_1
-                )) as u32,
-            )
+            ::core::mem::transmute(<__BindgenBitfieldUnit<[u8; 3usize]>>::raw_get_const::<4usize, 1u8>(
+                ::core::ptr::addr_of!((*this)._bitfield_1),
+            ) as u32)
         }
     }
     #[inline]
@@ -821,11 +803,9 @@ impl hipDeviceArch_t {
     #[allow(unnecessary_transmutes)]
     pub unsafe fn hasGlobalInt64Atomics_raw(this: *const Self) -> ::core::ffi::c_uint {
         unsafe {
-            ::core::mem::transmute(
-                <__BindgenBitfieldUnit<[u8; 3usize]>>::raw_get_const::<5usize, 1u8>(::core::ptr::addr_of!(
-                    (*this)._bitfield_1
-                )) as u32,
-            )
+            ::core::mem::transmute(<__BindgenBitfieldUnit<[u8; 3usize]>>::raw_get_const::<5usize, 1u8>(
+                ::core::ptr::addr_of!((*this)._bitfield_1),
+            ) as u32)
         }
     }
     #[inline]
@@ -856,11 +836,9 @@ impl hipDeviceArch_t {
     #[allow(unnecessary_transmutes)]
     pub unsafe fn hasSharedInt64Atomics_raw(this: *const Self) -> ::core::ffi::c_uint {
         unsafe {
-            ::core::mem::transmute(
-                <__BindgenBitfieldUnit<[u8; 3usize]>>::raw_get_const::<6usize, 1u8>(::core::ptr::addr_of!(
-                    (*this)._bitfield_1
-                )) as u32,
-            )
+            ::core::mem::transmute(<__BindgenBitfieldUnit<[u8; 3usize]>>::raw_get_const::<6usize, 1u8>(
+                ::core::ptr::addr_of!((*this)._bitfield_1),
+            ) as u32)
         }
     }
     #[inline]
@@ -891,11 +869,9 @@ impl hipDeviceArch_t {
     #[allow(unnecessary_transmutes)]
     pub unsafe fn hasDoubles_raw(this: *const Self) -> ::core::ffi::c_uint {
         unsafe {
-            ::core::mem::transmute(
-                <__BindgenBitfieldUnit<[u8; 3usize]>>::raw_get_const::<7usize, 1u8>(::core::ptr::addr_of!(
-                    (*this)._bitfield_1
-                )) as u32,
-            )
+            ::core::mem::transmute(<__BindgenBitfieldUnit<[u8; 3usize]>>::raw_get_const::<7usize, 1u8>(
+                ::core::ptr::addr_of!((*this)._bitfield_1),
+            ) as u32)
         }
     }
     #[inline]
@@ -926,11 +902,9 @@ impl hipDeviceArch_t {
     #[allow(unnecessary_transmutes)]
     pub unsafe fn hasWarpVote_raw(this: *const Self) -> ::core::ffi::c_uint {
         unsafe {
-            ::core::mem::transmute(
-                <__BindgenBitfieldUnit<[u8; 3usize]>>::raw_get_const::<8usize, 1u8>(::core::ptr::addr_of!(
-                    (*this)._bitfield_1
-                )) as u32,
-            )
+            ::core::mem::transmute(<__BindgenBitfieldUnit<[u8; 3usize]>>::raw_get_const::<8usize, 1u8>(
+                ::core::ptr::addr_of!((*this)._bitfield_1),
+            ) as u32)
         }
     }
     #[inline]
@@ -961,11 +935,9 @@ impl hipDeviceArch_t {
     #[allow(unnecessary_transmutes)]
     pub unsafe fn hasWarpBallot_raw(this: *const Self) -> ::core::ffi::c_uint {
         unsafe {
-            ::core::mem::transmute(
-                <__BindgenBitfieldUnit<[u8; 3usize]>>::raw_get_const::<9usize, 1u8>(::core::ptr::addr_of!(
-                    (*this)._bitfield_1
-                )) as u32,
-            )
+            ::core::mem::transmute(<__BindgenBitfieldUnit<[u8; 3usize]>>::raw_get_const::<9usize, 1u8>(
+                ::core::ptr::addr_of!((*this)._bitfield_1),
+            ) as u32)
         }
     }
     #[inline]
@@ -996,11 +968,9 @@ impl hipDeviceArch_t {
     #[allow(unnecessary_transmutes)]
     pub unsafe fn hasWarpShuffle_raw(this: *const Self) -> ::core::ffi::c_uint {
         unsafe {
-            ::core::mem::transmute(
-                <__BindgenBitfieldUnit<[u8; 3usize]>>::raw_get_const::<10usize, 1u8>(::core::ptr::addr_of!(
-                    (*this)._bitfield_1
-                )) as u32,
-            )
+            ::core::mem::transmute(<__BindgenBitfieldUnit<[u8; 3usize]>>::raw_get_const::<10usize, 1u8>(
+                ::core::ptr::addr_of!((*this)._bitfield_1),
+            ) as u32)
         }
     }
     #[inline]
@@ -1031,11 +1001,9 @@ impl hipDeviceArch_t {
     #[allow(unnecessary_transmutes)]
     pub unsafe fn hasFunnelShift_raw(this: *const Self) -> ::core::ffi::c_uint {
         unsafe {
-            ::core::mem::transmute(
-                <__BindgenBitfieldUnit<[u8; 3usize]>>::raw_get_const::<11usize, 1u8>(::core::ptr::addr_of!(
-                    (*this)._bitfield_1
-                )) as u32,
-            )
+            ::core::mem::transmute(<__BindgenBitfieldUnit<[u8; 3usize]>>::raw_get_const::<11usize, 1u8>(
+                ::core::ptr::addr_of!((*this)._bitfield_1),
+            ) as u32)
         }
     }
     #[inline]
@@ -1066,11 +1034,9 @@ impl hipDeviceArch_t {
     #[allow(unnecessary_transmutes)]
     pub unsafe fn hasThreadFenceSystem_raw(this: *const Self) -> ::core::ffi::c_uint {
         unsafe {
-            ::core::mem::transmute(
-                <__BindgenBitfieldUnit<[u8; 3usize]>>::raw_get_const::<12usize, 1u8>(::core::ptr::addr_of!(
-                    (*this)._bitfield_1
-                )) as u32,
-            )
+            ::core::mem::transmute(<__BindgenBitfieldUnit<[u8; 3usize]>>::raw_get_const::<12usize, 1u8>(
+                ::core::ptr::addr_of!((*this)._bitfield_1),
+            ) as u32)
         }
     }
     #[inline]
@@ -1101,11 +1067,9 @@ impl hipDeviceArch_t {
     #[allow(unnecessary_transmutes)]
     pub unsafe fn hasSyncThreadsExt_raw(this: *const Self) -> ::core::ffi::c_uint {
         unsafe {
-            ::core::mem::transmute(
-                <__BindgenBitfieldUnit<[u8; 3usize]>>::raw_get_const::<13usize, 1u8>(::core::ptr::addr_of!(
-                    (*this)._bitfield_1
-                )) as u32,
-            )
+            ::core::mem::transmute(<__BindgenBitfieldUnit<[u8; 3usize]>>::raw_get_const::<13usize, 1u8>(
+                ::core::ptr::addr_of!((*this)._bitfield_1),
+            ) as u32)
         }
     }
     #[inline]
@@ -1136,11 +1100,9 @@ impl hipDeviceArch_t {
     #[allow(unnecessary_transmutes)]
     pub unsafe fn hasSurfaceFuncs_raw(this: *const Self) -> ::core::ffi::c_uint {
         unsafe {
-            ::core::mem::transmute(
-                <__BindgenBitfieldUnit<[u8; 3usize]>>::raw_get_const::<14usize, 1u8>(::core::ptr::addr_of!(
-                    (*this)._bitfield_1
-                )) as u32,
-            )
+            ::core::mem::transmute(<__BindgenBitfieldUnit<[u8; 3usize]>>::raw_get_const::<14usize, 1u8>(
+                ::core::ptr::addr_of!((*this)._bitfield_1),
+            ) as u32)
         }
     }
     #[inline]
@@ -1171,11 +1133,9 @@ impl hipDeviceArch_t {
     #[allow(unnecessary_transmutes)]
     pub unsafe fn has3dGrid_raw(this: *const Self) -> ::core::ffi::c_uint {
         unsafe {
-            ::core::mem::transmute(
-                <__BindgenBitfieldUnit<[u8; 3usize]>>::raw_get_const::<15usize, 1u8>(::core::ptr::addr_of!(
-                    (*this)._bitfield_1
-                )) as u32,
-            )
+            ::core::mem::transmute(<__BindgenBitfieldUnit<[u8; 3usize]>>::raw_get_const::<15usize, 1u8>(
+                ::core::ptr::addr_of!((*this)._bitfield_1),
+            ) as u32)
         }
     }
     #[inline]
@@ -1206,11 +1166,9 @@ impl hipDeviceArch_t {
     #[allow(unnecessary_transmutes)]
     pub unsafe fn hasDynamicParallelism_raw(this: *const Self) -> ::core::ffi::c_uint {
         unsafe {
-            ::core::mem::transmute(
-                <__BindgenBitfieldUnit<[u8; 3usize]>>::raw_get_const::<16usize, 1u8>(::core::ptr::addr_of!(
-                    (*this)._bitfield_1
-                )) as u32,
-            )
+            ::core::mem::transmute(<__BindgenBitfieldUnit<[u8; 3usize]>>::raw_get_const::<16usize, 1u8>(
+                ::core::ptr::addr_of!((*this)._bitfield_1),
+            ) as u32)
         }
     }
     #[inline]
@@ -4874,6 +4832,180 @@ pub type hipMemRangeFlags = ::core::ffi::c_uint;
 pub type hipStreamCallback_t = ::core::option::Option<
     unsafe extern "C" fn(stream: hipStream_t, status: hipError_t, userData: *mut ::core::ffi::c_void),
 >;
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct hipDeviceProp_tR0000 {
+    pub name: [::core::ffi::c_char; 256usize],
+    pub totalGlobalMem: usize,
+    pub sharedMemPerBlock: usize,
+    pub regsPerBlock: ::core::ffi::c_int,
+    pub warpSize: ::core::ffi::c_int,
+    pub maxThreadsPerBlock: ::core::ffi::c_int,
+    pub maxThreadsDim: [::core::ffi::c_int; 3usize],
+    pub maxGridSize: [::core::ffi::c_int; 3usize],
+    pub clockRate: ::core::ffi::c_int,
+    pub memoryClockRate: ::core::ffi::c_int,
+    pub memoryBusWidth: ::core::ffi::c_int,
+    pub totalConstMem: usize,
+    pub major: ::core::ffi::c_int,
+    pub minor: ::core::ffi::c_int,
+    pub multiProcessorCount: ::core::ffi::c_int,
+    pub l2CacheSize: ::core::ffi::c_int,
+    pub maxThreadsPerMultiProcessor: ::core::ffi::c_int,
+    pub computeMode: ::core::ffi::c_int,
+    pub clockInstructionRate: ::core::ffi::c_int,
+    pub arch: hipDeviceArch_t,
+    pub concurrentKernels: ::core::ffi::c_int,
+    pub pciDomainID: ::core::ffi::c_int,
+    pub pciBusID: ::core::ffi::c_int,
+    pub pciDeviceID: ::core::ffi::c_int,
+    pub maxSharedMemoryPerMultiProcessor: usize,
+    pub isMultiGpuBoard: ::core::ffi::c_int,
+    pub canMapHostMemory: ::core::ffi::c_int,
+    pub gcnArch: ::core::ffi::c_int,
+    pub gcnArchName: [::core::ffi::c_char; 256usize],
+    pub integrated: ::core::ffi::c_int,
+    pub cooperativeLaunch: ::core::ffi::c_int,
+    pub cooperativeMultiDeviceLaunch: ::core::ffi::c_int,
+    pub maxTexture1DLinear: ::core::ffi::c_int,
+    pub maxTexture1D: ::core::ffi::c_int,
+    pub maxTexture2D: [::core::ffi::c_int; 2usize],
+    pub maxTexture3D: [::core::ffi::c_int; 3usize],
+    pub hdpMemFlushCntl: *mut ::core::ffi::c_uint,
+    pub hdpRegFlushCntl: *mut ::core::ffi::c_uint,
+    pub memPitch: usize,
+    pub textureAlignment: usize,
+    pub texturePitchAlignment: usize,
+    pub kernelExecTimeoutEnabled: ::core::ffi::c_int,
+    pub ECCEnabled: ::core::ffi::c_int,
+    pub tccDriver: ::core::ffi::c_int,
+    pub cooperativeMultiDeviceUnmatchedFunc: ::core::ffi::c_int,
+    pub cooperativeMultiDeviceUnmatchedGridDim: ::core::ffi::c_int,
+    pub cooperativeMultiDeviceUnmatchedBlockDim: ::core::ffi::c_int,
+    pub cooperativeMultiDeviceUnmatchedSharedMem: ::core::ffi::c_int,
+    pub isLargeBar: ::core::ffi::c_int,
+    pub asicRevision: ::core::ffi::c_int,
+    pub managedMemory: ::core::ffi::c_int,
+    pub directManagedMemAccessFromHost: ::core::ffi::c_int,
+    pub concurrentManagedAccess: ::core::ffi::c_int,
+    pub pageableMemoryAccess: ::core::ffi::c_int,
+    pub pageableMemoryAccessUsesHostPageTables: ::core::ffi::c_int,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of hipDeviceProp_tR0000"][::core::mem::size_of::<hipDeviceProp_tR0000>() - 792usize];
+    ["Alignment of hipDeviceProp_tR0000"][::core::mem::align_of::<hipDeviceProp_tR0000>() - 8usize];
+    ["Offset of field: hipDeviceProp_tR0000::name"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, name) - 0usize];
+    ["Offset of field: hipDeviceProp_tR0000::totalGlobalMem"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, totalGlobalMem) - 256usize];
+    ["Offset of field: hipDeviceProp_tR0000::sharedMemPerBlock"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, sharedMemPerBlock) - 264usize];
+    ["Offset of field: hipDeviceProp_tR0000::regsPerBlock"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, regsPerBlock) - 272usize];
+    ["Offset of field: hipDeviceProp_tR0000::warpSize"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, warpSize) - 276usize];
+    ["Offset of field: hipDeviceProp_tR0000::maxThreadsPerBlock"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, maxThreadsPerBlock) - 280usize];
+    ["Offset of field: hipDeviceProp_tR0000::maxThreadsDim"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, maxThreadsDim) - 284usize];
+    ["Offset of field: hipDeviceProp_tR0000::maxGridSize"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, maxGridSize) - 296usize];
+    ["Offset of field: hipDeviceProp_tR0000::clockRate"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, clockRate) - 308usize];
+    ["Offset of field: hipDeviceProp_tR0000::memoryClockRate"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, memoryClockRate) - 312usize];
+    ["Offset of field: hipDeviceProp_tR0000::memoryBusWidth"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, memoryBusWidth) - 316usize];
+    ["Offset of field: hipDeviceProp_tR0000::totalConstMem"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, totalConstMem) - 320usize];
+    ["Offset of field: hipDeviceProp_tR0000::major"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, major) - 328usize];
+    ["Offset of field: hipDeviceProp_tR0000::minor"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, minor) - 332usize];
+    ["Offset of field: hipDeviceProp_tR0000::multiProcessorCount"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, multiProcessorCount) - 336usize];
+    ["Offset of field: hipDeviceProp_tR0000::l2CacheSize"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, l2CacheSize) - 340usize];
+    ["Offset of field: hipDeviceProp_tR0000::maxThreadsPerMultiProcessor"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, maxThreadsPerMultiProcessor) - 344usize];
+    ["Offset of field: hipDeviceProp_tR0000::computeMode"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, computeMode) - 348usize];
+    ["Offset of field: hipDeviceProp_tR0000::clockInstructionRate"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, clockInstructionRate) - 352usize];
+    ["Offset of field: hipDeviceProp_tR0000::arch"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, arch) - 356usize];
+    ["Offset of field: hipDeviceProp_tR0000::concurrentKernels"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, concurrentKernels) - 360usize];
+    ["Offset of field: hipDeviceProp_tR0000::pciDomainID"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, pciDomainID) - 364usize];
+    ["Offset of field: hipDeviceProp_tR0000::pciBusID"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, pciBusID) - 368usize];
+    ["Offset of field: hipDeviceProp_tR0000::pciDeviceID"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, pciDeviceID) - 372usize];
+    ["Offset of field: hipDeviceProp_tR0000::maxSharedMemoryPerMultiProcessor"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, maxSharedMemoryPerMultiProcessor) - 376usize];
+    ["Offset of field: hipDeviceProp_tR0000::isMultiGpuBoard"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, isMultiGpuBoard) - 384usize];
+    ["Offset of field: hipDeviceProp_tR0000::canMapHostMemory"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, canMapHostMemory) - 388usize];
+    ["Offset of field: hipDeviceProp_tR0000::gcnArch"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, gcnArch) - 392usize];
+    ["Offset of field: hipDeviceProp_tR0000::gcnArchName"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, gcnArchName) - 396usize];
+    ["Offset of field: hipDeviceProp_tR0000::integrated"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, integrated) - 652usize];
+    ["Offset of field: hipDeviceProp_tR0000::cooperativeLaunch"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, cooperativeLaunch) - 656usize];
+    ["Offset of field: hipDeviceProp_tR0000::cooperativeMultiDeviceLaunch"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, cooperativeMultiDeviceLaunch) - 660usize];
+    ["Offset of field: hipDeviceProp_tR0000::maxTexture1DLinear"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, maxTexture1DLinear) - 664usize];
+    ["Offset of field: hipDeviceProp_tR0000::maxTexture1D"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, maxTexture1D) - 668usize];
+    ["Offset of field: hipDeviceProp_tR0000::maxTexture2D"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, maxTexture2D) - 672usize];
+    ["Offset of field: hipDeviceProp_tR0000::maxTexture3D"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, maxTexture3D) - 680usize];
+    ["Offset of field: hipDeviceProp_tR0000::hdpMemFlushCntl"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, hdpMemFlushCntl) - 696usize];
+    ["Offset of field: hipDeviceProp_tR0000::hdpRegFlushCntl"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, hdpRegFlushCntl) - 704usize];
+    ["Offset of field: hipDeviceProp_tR0000::memPitch"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, memPitch) - 712usize];
+    ["Offset of field: hipDeviceProp_tR0000::textureAlignment"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, textureAlignment) - 720usize];
+    ["Offset of field: hipDeviceProp_tR0000::texturePitchAlignment"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, texturePitchAlignment) - 728usize];
+    ["Offset of field: hipDeviceProp_tR0000::kernelExecTimeoutEnabled"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, kernelExecTimeoutEnabled) - 736usize];
+    ["Offset of field: hipDeviceProp_tR0000::ECCEnabled"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, ECCEnabled) - 740usize];
+    ["Offset of field: hipDeviceProp_tR0000::tccDriver"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, tccDriver) - 744usize];
+    ["Offset of field: hipDeviceProp_tR0000::cooperativeMultiDeviceUnmatchedFunc"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, cooperativeMultiDeviceUnmatchedFunc) - 748usize];
+    ["Offset of field: hipDeviceProp_tR0000::cooperativeMultiDeviceUnmatchedGridDim"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, cooperativeMultiDeviceUnmatchedGridDim) - 752usize];
+    ["Offset of field: hipDeviceProp_tR0000::cooperativeMultiDeviceUnmatchedBlockDim"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, cooperativeMultiDeviceUnmatchedBlockDim) - 756usize];
+    ["Offset of field: hipDeviceProp_tR0000::cooperativeMultiDeviceUnmatchedSharedMem"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, cooperativeMultiDeviceUnmatchedSharedMem) - 760usize];
+    ["Offset of field: hipDeviceProp_tR0000::isLargeBar"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, isLargeBar) - 764usize];
+    ["Offset of field: hipDeviceProp_tR0000::asicRevision"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, asicRevision) - 768usize];
+    ["Offset of field: hipDeviceProp_tR0000::managedMemory"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, managedMemory) - 772usize];
+    ["Offset of field: hipDeviceProp_tR0000::directManagedMemAccessFromHost"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, directManagedMemAccessFromHost) - 776usize];
+    ["Offset of field: hipDeviceProp_tR0000::concurrentManagedAccess"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, concurrentManagedAccess) - 780usize];
+    ["Offset of field: hipDeviceProp_tR0000::pageableMemoryAccess"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, pageableMemoryAccess) - 784usize];
+    ["Offset of field: hipDeviceProp_tR0000::pageableMemoryAccessUsesHostPageTables"]
+        [::core::mem::offset_of!(hipDeviceProp_tR0000, pageableMemoryAccessUsesHostPageTables) - 788usize];
+};
 pub struct HipApi {
     __library: ::libloading::Library,
     pub hipCreateChannelDesc: Result<
@@ -8220,6 +8352,17 @@ pub struct HipApi {
         ) -> hipError_t,
         ::libloading::Error,
     >,
+    pub hipGetDevicePropertiesR0000: Result<
+        unsafe extern "C" fn(prop: *mut hipDeviceProp_tR0000, device: ::core::ffi::c_int) -> hipError_t,
+        ::libloading::Error,
+    >,
+    pub hipChooseDeviceR0000: Result<
+        unsafe extern "C" fn(
+            device: *mut ::core::ffi::c_int,
+            prop: *const hipDeviceProp_tR0000,
+        ) -> hipError_t,
+        ::libloading::Error,
+    >,
 }
 impl HipApi {
     pub unsafe fn new<P>(path: P) -> Result<Self, ::libloading::Error>
@@ -8900,6 +9043,9 @@ impl HipApi {
         let hipLaunchHostFunc_spt = unsafe { __library.get(b"hipLaunchHostFunc_spt\0") }.map(|sym| *sym);
         let hipGetDriverEntryPoint_spt =
             unsafe { __library.get(b"hipGetDriverEntryPoint_spt\0") }.map(|sym| *sym);
+        let hipGetDevicePropertiesR0000 =
+            unsafe { __library.get(b"hipGetDevicePropertiesR0000\0") }.map(|sym| *sym);
+        let hipChooseDeviceR0000 = unsafe { __library.get(b"hipChooseDeviceR0000\0") }.map(|sym| *sym);
         Ok(HipApi {
             __library,
             hipCreateChannelDesc,
@@ -9400,6 +9546,8 @@ impl HipApi {
             hipStreamGetCaptureInfo_v2_spt,
             hipLaunchHostFunc_spt,
             hipGetDriverEntryPoint_spt,
+            hipGetDevicePropertiesR0000,
+            hipChooseDeviceR0000,
         })
     }
     pub unsafe fn hipCreateChannelDesc(
@@ -9410,30 +9558,17 @@ impl HipApi {
         w: ::core::ffi::c_int,
         f: hipChannelFormatKind,
     ) -> hipChannelFormatDesc {
-        unsafe {
-            (self
-                .hipCreateChannelDesc
-                .as_ref()
-                .expect("Expected function, got error."))(x, y, z, w, f)
-        }
+        unsafe { (self.hipCreateChannelDesc.as_ref().expect("Expected function, got error."))(x, y, z, w, f) }
     }
     pub unsafe fn hipInit(&self, flags: ::core::ffi::c_uint) -> hipError_t {
         unsafe { (self.hipInit.as_ref().expect("Expected function, got error."))(flags) }
     }
     pub unsafe fn hipDriverGetVersion(&self, driverVersion: *mut ::core::ffi::c_int) -> hipError_t {
-        unsafe {
-            (self
-                .hipDriverGetVersion
-                .as_ref()
-                .expect("Expected function, got error."))(driverVersion)
-        }
+        unsafe { (self.hipDriverGetVersion.as_ref().expect("Expected function, got error."))(driverVersion) }
     }
     pub unsafe fn hipRuntimeGetVersion(&self, runtimeVersion: *mut ::core::ffi::c_int) -> hipError_t {
         unsafe {
-            (self
-                .hipRuntimeGetVersion
-                .as_ref()
-                .expect("Expected function, got error."))(runtimeVersion)
+            (self.hipRuntimeGetVersion.as_ref().expect("Expected function, got error."))(runtimeVersion)
         }
     }
     pub unsafe fn hipDeviceGet(&self, device: *mut hipDevice_t, ordinal: ::core::ffi::c_int) -> hipError_t {
@@ -9446,10 +9581,9 @@ impl HipApi {
         device: hipDevice_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipDeviceComputeCapability
-                .as_ref()
-                .expect("Expected function, got error."))(major, minor, device)
+            (self.hipDeviceComputeCapability.as_ref().expect("Expected function, got error."))(
+                major, minor, device,
+            )
         }
     }
     pub unsafe fn hipDeviceGetName(
@@ -9458,20 +9592,10 @@ impl HipApi {
         len: ::core::ffi::c_int,
         device: hipDevice_t,
     ) -> hipError_t {
-        unsafe {
-            (self
-                .hipDeviceGetName
-                .as_ref()
-                .expect("Expected function, got error."))(name, len, device)
-        }
+        unsafe { (self.hipDeviceGetName.as_ref().expect("Expected function, got error."))(name, len, device) }
     }
     pub unsafe fn hipDeviceGetUuid(&self, uuid: *mut hipUUID, device: hipDevice_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipDeviceGetUuid
-                .as_ref()
-                .expect("Expected function, got error."))(uuid, device)
-        }
+        unsafe { (self.hipDeviceGetUuid.as_ref().expect("Expected function, got error."))(uuid, device) }
     }
     pub unsafe fn hipDeviceGetP2PAttribute(
         &self,
@@ -9481,10 +9605,9 @@ impl HipApi {
         dstDevice: ::core::ffi::c_int,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipDeviceGetP2PAttribute
-                .as_ref()
-                .expect("Expected function, got error."))(value, attr, srcDevice, dstDevice)
+            (self.hipDeviceGetP2PAttribute.as_ref().expect("Expected function, got error."))(
+                value, attr, srcDevice, dstDevice,
+            )
         }
     }
     pub unsafe fn hipDeviceGetPCIBusId(
@@ -9494,10 +9617,9 @@ impl HipApi {
         device: ::core::ffi::c_int,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipDeviceGetPCIBusId
-                .as_ref()
-                .expect("Expected function, got error."))(pciBusId, len, device)
+            (self.hipDeviceGetPCIBusId.as_ref().expect("Expected function, got error."))(
+                pciBusId, len, device,
+            )
         }
     }
     pub unsafe fn hipDeviceGetByPCIBusId(
@@ -9506,35 +9628,17 @@ impl HipApi {
         pciBusId: *const ::core::ffi::c_char,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipDeviceGetByPCIBusId
-                .as_ref()
-                .expect("Expected function, got error."))(device, pciBusId)
+            (self.hipDeviceGetByPCIBusId.as_ref().expect("Expected function, got error."))(device, pciBusId)
         }
     }
     pub unsafe fn hipDeviceTotalMem(&self, bytes: *mut usize, device: hipDevice_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipDeviceTotalMem
-                .as_ref()
-                .expect("Expected function, got error."))(bytes, device)
-        }
+        unsafe { (self.hipDeviceTotalMem.as_ref().expect("Expected function, got error."))(bytes, device) }
     }
     pub unsafe fn hipDeviceSynchronize(&self) -> hipError_t {
-        unsafe {
-            (self
-                .hipDeviceSynchronize
-                .as_ref()
-                .expect("Expected function, got error."))()
-        }
+        unsafe { (self.hipDeviceSynchronize.as_ref().expect("Expected function, got error."))() }
     }
     pub unsafe fn hipDeviceReset(&self) -> hipError_t {
-        unsafe {
-            (self
-                .hipDeviceReset
-                .as_ref()
-                .expect("Expected function, got error."))()
-        }
+        unsafe { (self.hipDeviceReset.as_ref().expect("Expected function, got error."))() }
     }
     pub unsafe fn hipSetDevice(&self, deviceId: ::core::ffi::c_int) -> hipError_t {
         unsafe { (self.hipSetDevice.as_ref().expect("Expected function, got error."))(deviceId) }
@@ -9544,23 +9648,13 @@ impl HipApi {
         device_arr: *mut ::core::ffi::c_int,
         len: ::core::ffi::c_int,
     ) -> hipError_t {
-        unsafe {
-            (self
-                .hipSetValidDevices
-                .as_ref()
-                .expect("Expected function, got error."))(device_arr, len)
-        }
+        unsafe { (self.hipSetValidDevices.as_ref().expect("Expected function, got error."))(device_arr, len) }
     }
     pub unsafe fn hipGetDevice(&self, deviceId: *mut ::core::ffi::c_int) -> hipError_t {
         unsafe { (self.hipGetDevice.as_ref().expect("Expected function, got error."))(deviceId) }
     }
     pub unsafe fn hipGetDeviceCount(&self, count: *mut ::core::ffi::c_int) -> hipError_t {
-        unsafe {
-            (self
-                .hipGetDeviceCount
-                .as_ref()
-                .expect("Expected function, got error."))(count)
-        }
+        unsafe { (self.hipGetDeviceCount.as_ref().expect("Expected function, got error."))(count) }
     }
     pub unsafe fn hipDeviceGetAttribute(
         &self,
@@ -9569,10 +9663,7 @@ impl HipApi {
         deviceId: ::core::ffi::c_int,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipDeviceGetAttribute
-                .as_ref()
-                .expect("Expected function, got error."))(pi, attr, deviceId)
+            (self.hipDeviceGetAttribute.as_ref().expect("Expected function, got error."))(pi, attr, deviceId)
         }
     }
     pub unsafe fn hipDeviceGetDefaultMemPool(
@@ -9581,10 +9672,9 @@ impl HipApi {
         device: ::core::ffi::c_int,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipDeviceGetDefaultMemPool
-                .as_ref()
-                .expect("Expected function, got error."))(mem_pool, device)
+            (self.hipDeviceGetDefaultMemPool.as_ref().expect("Expected function, got error."))(
+                mem_pool, device,
+            )
         }
     }
     pub unsafe fn hipDeviceSetMemPool(
@@ -9593,10 +9683,7 @@ impl HipApi {
         mem_pool: hipMemPool_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipDeviceSetMemPool
-                .as_ref()
-                .expect("Expected function, got error."))(device, mem_pool)
+            (self.hipDeviceSetMemPool.as_ref().expect("Expected function, got error."))(device, mem_pool)
         }
     }
     pub unsafe fn hipDeviceGetMemPool(
@@ -9605,10 +9692,7 @@ impl HipApi {
         device: ::core::ffi::c_int,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipDeviceGetMemPool
-                .as_ref()
-                .expect("Expected function, got error."))(mem_pool, device)
+            (self.hipDeviceGetMemPool.as_ref().expect("Expected function, got error."))(mem_pool, device)
         }
     }
     pub unsafe fn hipGetDevicePropertiesR0600(
@@ -9617,10 +9701,9 @@ impl HipApi {
         deviceId: ::core::ffi::c_int,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGetDevicePropertiesR0600
-                .as_ref()
-                .expect("Expected function, got error."))(prop, deviceId)
+            (self.hipGetDevicePropertiesR0600.as_ref().expect("Expected function, got error."))(
+                prop, deviceId,
+            )
         }
     }
     pub unsafe fn hipDeviceGetTexture1DLinearMaxWidth(
@@ -9630,87 +9713,47 @@ impl HipApi {
         device: ::core::ffi::c_int,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipDeviceGetTexture1DLinearMaxWidth
-                .as_ref()
-                .expect("Expected function, got error."))(max_width, desc, device)
+            (self.hipDeviceGetTexture1DLinearMaxWidth.as_ref().expect("Expected function, got error."))(
+                max_width, desc, device,
+            )
         }
     }
     pub unsafe fn hipDeviceSetCacheConfig(&self, cacheConfig: hipFuncCache_t) -> hipError_t {
         unsafe {
-            (self
-                .hipDeviceSetCacheConfig
-                .as_ref()
-                .expect("Expected function, got error."))(cacheConfig)
+            (self.hipDeviceSetCacheConfig.as_ref().expect("Expected function, got error."))(cacheConfig)
         }
     }
     pub unsafe fn hipDeviceGetCacheConfig(&self, cacheConfig: *mut hipFuncCache_t) -> hipError_t {
         unsafe {
-            (self
-                .hipDeviceGetCacheConfig
-                .as_ref()
-                .expect("Expected function, got error."))(cacheConfig)
+            (self.hipDeviceGetCacheConfig.as_ref().expect("Expected function, got error."))(cacheConfig)
         }
     }
     pub unsafe fn hipDeviceGetLimit(&self, pValue: *mut usize, limit: hipLimit_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipDeviceGetLimit
-                .as_ref()
-                .expect("Expected function, got error."))(pValue, limit)
-        }
+        unsafe { (self.hipDeviceGetLimit.as_ref().expect("Expected function, got error."))(pValue, limit) }
     }
     pub unsafe fn hipDeviceSetLimit(&self, limit: hipLimit_t, value: usize) -> hipError_t {
-        unsafe {
-            (self
-                .hipDeviceSetLimit
-                .as_ref()
-                .expect("Expected function, got error."))(limit, value)
-        }
+        unsafe { (self.hipDeviceSetLimit.as_ref().expect("Expected function, got error."))(limit, value) }
     }
     pub unsafe fn hipDeviceGetSharedMemConfig(&self, pConfig: *mut hipSharedMemConfig) -> hipError_t {
         unsafe {
-            (self
-                .hipDeviceGetSharedMemConfig
-                .as_ref()
-                .expect("Expected function, got error."))(pConfig)
+            (self.hipDeviceGetSharedMemConfig.as_ref().expect("Expected function, got error."))(pConfig)
         }
     }
     pub unsafe fn hipGetDeviceFlags(&self, flags: *mut ::core::ffi::c_uint) -> hipError_t {
-        unsafe {
-            (self
-                .hipGetDeviceFlags
-                .as_ref()
-                .expect("Expected function, got error."))(flags)
-        }
+        unsafe { (self.hipGetDeviceFlags.as_ref().expect("Expected function, got error."))(flags) }
     }
     pub unsafe fn hipDeviceSetSharedMemConfig(&self, config: hipSharedMemConfig) -> hipError_t {
-        unsafe {
-            (self
-                .hipDeviceSetSharedMemConfig
-                .as_ref()
-                .expect("Expected function, got error."))(config)
-        }
+        unsafe { (self.hipDeviceSetSharedMemConfig.as_ref().expect("Expected function, got error."))(config) }
     }
     pub unsafe fn hipSetDeviceFlags(&self, flags: ::core::ffi::c_uint) -> hipError_t {
-        unsafe {
-            (self
-                .hipSetDeviceFlags
-                .as_ref()
-                .expect("Expected function, got error."))(flags)
-        }
+        unsafe { (self.hipSetDeviceFlags.as_ref().expect("Expected function, got error."))(flags) }
     }
     pub unsafe fn hipChooseDeviceR0600(
         &self,
         device: *mut ::core::ffi::c_int,
         prop: *const hipDeviceProp_tR0600,
     ) -> hipError_t {
-        unsafe {
-            (self
-                .hipChooseDeviceR0600
-                .as_ref()
-                .expect("Expected function, got error."))(device, prop)
-        }
+        unsafe { (self.hipChooseDeviceR0600.as_ref().expect("Expected function, got error."))(device, prop) }
     }
     pub unsafe fn hipExtGetLinkTypeAndHopCount(
         &self,
@@ -9720,10 +9763,9 @@ impl HipApi {
         hopcount: *mut u32,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipExtGetLinkTypeAndHopCount
-                .as_ref()
-                .expect("Expected function, got error."))(device1, device2, linktype, hopcount)
+            (self.hipExtGetLinkTypeAndHopCount.as_ref().expect("Expected function, got error."))(
+                device1, device2, linktype, hopcount,
+            )
         }
     }
     pub unsafe fn hipIpcGetMemHandle(
@@ -9731,12 +9773,7 @@ impl HipApi {
         handle: *mut hipIpcMemHandle_t,
         devPtr: *mut ::core::ffi::c_void,
     ) -> hipError_t {
-        unsafe {
-            (self
-                .hipIpcGetMemHandle
-                .as_ref()
-                .expect("Expected function, got error."))(handle, devPtr)
-        }
+        unsafe { (self.hipIpcGetMemHandle.as_ref().expect("Expected function, got error."))(handle, devPtr) }
     }
     pub unsafe fn hipIpcOpenMemHandle(
         &self,
@@ -9745,31 +9782,18 @@ impl HipApi {
         flags: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipIpcOpenMemHandle
-                .as_ref()
-                .expect("Expected function, got error."))(devPtr, handle, flags)
+            (self.hipIpcOpenMemHandle.as_ref().expect("Expected function, got error."))(devPtr, handle, flags)
         }
     }
     pub unsafe fn hipIpcCloseMemHandle(&self, devPtr: *mut ::core::ffi::c_void) -> hipError_t {
-        unsafe {
-            (self
-                .hipIpcCloseMemHandle
-                .as_ref()
-                .expect("Expected function, got error."))(devPtr)
-        }
+        unsafe { (self.hipIpcCloseMemHandle.as_ref().expect("Expected function, got error."))(devPtr) }
     }
     pub unsafe fn hipIpcGetEventHandle(
         &self,
         handle: *mut hipIpcEventHandle_t,
         event: hipEvent_t,
     ) -> hipError_t {
-        unsafe {
-            (self
-                .hipIpcGetEventHandle
-                .as_ref()
-                .expect("Expected function, got error."))(handle, event)
-        }
+        unsafe { (self.hipIpcGetEventHandle.as_ref().expect("Expected function, got error."))(handle, event) }
     }
     pub unsafe fn hipIpcOpenEventHandle(
         &self,
@@ -9777,10 +9801,7 @@ impl HipApi {
         handle: hipIpcEventHandle_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipIpcOpenEventHandle
-                .as_ref()
-                .expect("Expected function, got error."))(event, handle)
+            (self.hipIpcOpenEventHandle.as_ref().expect("Expected function, got error."))(event, handle)
         }
     }
     pub unsafe fn hipFuncSetAttribute(
@@ -9790,10 +9811,7 @@ impl HipApi {
         value: ::core::ffi::c_int,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipFuncSetAttribute
-                .as_ref()
-                .expect("Expected function, got error."))(func, attr, value)
+            (self.hipFuncSetAttribute.as_ref().expect("Expected function, got error."))(func, attr, value)
         }
     }
     pub unsafe fn hipFuncSetCacheConfig(
@@ -9801,12 +9819,7 @@ impl HipApi {
         func: *const ::core::ffi::c_void,
         config: hipFuncCache_t,
     ) -> hipError_t {
-        unsafe {
-            (self
-                .hipFuncSetCacheConfig
-                .as_ref()
-                .expect("Expected function, got error."))(func, config)
-        }
+        unsafe { (self.hipFuncSetCacheConfig.as_ref().expect("Expected function, got error."))(func, config) }
     }
     pub unsafe fn hipFuncSetSharedMemConfig(
         &self,
@@ -9814,51 +9827,23 @@ impl HipApi {
         config: hipSharedMemConfig,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipFuncSetSharedMemConfig
-                .as_ref()
-                .expect("Expected function, got error."))(func, config)
+            (self.hipFuncSetSharedMemConfig.as_ref().expect("Expected function, got error."))(func, config)
         }
     }
     pub unsafe fn hipGetLastError(&self) -> hipError_t {
-        unsafe {
-            (self
-                .hipGetLastError
-                .as_ref()
-                .expect("Expected function, got error."))()
-        }
+        unsafe { (self.hipGetLastError.as_ref().expect("Expected function, got error."))() }
     }
     pub unsafe fn hipExtGetLastError(&self) -> hipError_t {
-        unsafe {
-            (self
-                .hipExtGetLastError
-                .as_ref()
-                .expect("Expected function, got error."))()
-        }
+        unsafe { (self.hipExtGetLastError.as_ref().expect("Expected function, got error."))() }
     }
     pub unsafe fn hipPeekAtLastError(&self) -> hipError_t {
-        unsafe {
-            (self
-                .hipPeekAtLastError
-                .as_ref()
-                .expect("Expected function, got error."))()
-        }
+        unsafe { (self.hipPeekAtLastError.as_ref().expect("Expected function, got error."))() }
     }
     pub unsafe fn hipGetErrorName(&self, hip_error: hipError_t) -> *const ::core::ffi::c_char {
-        unsafe {
-            (self
-                .hipGetErrorName
-                .as_ref()
-                .expect("Expected function, got error."))(hip_error)
-        }
+        unsafe { (self.hipGetErrorName.as_ref().expect("Expected function, got error."))(hip_error) }
     }
     pub unsafe fn hipGetErrorString(&self, hipError: hipError_t) -> *const ::core::ffi::c_char {
-        unsafe {
-            (self
-                .hipGetErrorString
-                .as_ref()
-                .expect("Expected function, got error."))(hipError)
-        }
+        unsafe { (self.hipGetErrorString.as_ref().expect("Expected function, got error."))(hipError) }
     }
     pub unsafe fn hipDrvGetErrorName(
         &self,
@@ -9866,10 +9851,7 @@ impl HipApi {
         errorString: *mut *const ::core::ffi::c_char,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipDrvGetErrorName
-                .as_ref()
-                .expect("Expected function, got error."))(hipError, errorString)
+            (self.hipDrvGetErrorName.as_ref().expect("Expected function, got error."))(hipError, errorString)
         }
     }
     pub unsafe fn hipDrvGetErrorString(
@@ -9878,19 +9860,14 @@ impl HipApi {
         errorString: *mut *const ::core::ffi::c_char,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipDrvGetErrorString
-                .as_ref()
-                .expect("Expected function, got error."))(hipError, errorString)
+            (self.hipDrvGetErrorString.as_ref().expect("Expected function, got error."))(
+                hipError,
+                errorString,
+            )
         }
     }
     pub unsafe fn hipStreamCreate(&self, stream: *mut hipStream_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipStreamCreate
-                .as_ref()
-                .expect("Expected function, got error."))(stream)
-        }
+        unsafe { (self.hipStreamCreate.as_ref().expect("Expected function, got error."))(stream) }
     }
     pub unsafe fn hipStreamCreateWithFlags(
         &self,
@@ -9898,10 +9875,7 @@ impl HipApi {
         flags: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipStreamCreateWithFlags
-                .as_ref()
-                .expect("Expected function, got error."))(stream, flags)
+            (self.hipStreamCreateWithFlags.as_ref().expect("Expected function, got error."))(stream, flags)
         }
     }
     pub unsafe fn hipStreamCreateWithPriority(
@@ -9911,10 +9885,9 @@ impl HipApi {
         priority: ::core::ffi::c_int,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipStreamCreateWithPriority
-                .as_ref()
-                .expect("Expected function, got error."))(stream, flags, priority)
+            (self.hipStreamCreateWithPriority.as_ref().expect("Expected function, got error."))(
+                stream, flags, priority,
+            )
         }
     }
     pub unsafe fn hipDeviceGetStreamPriorityRange(
@@ -9923,35 +9896,20 @@ impl HipApi {
         greatestPriority: *mut ::core::ffi::c_int,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipDeviceGetStreamPriorityRange
-                .as_ref()
-                .expect("Expected function, got error."))(leastPriority, greatestPriority)
+            (self.hipDeviceGetStreamPriorityRange.as_ref().expect("Expected function, got error."))(
+                leastPriority,
+                greatestPriority,
+            )
         }
     }
     pub unsafe fn hipStreamDestroy(&self, stream: hipStream_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipStreamDestroy
-                .as_ref()
-                .expect("Expected function, got error."))(stream)
-        }
+        unsafe { (self.hipStreamDestroy.as_ref().expect("Expected function, got error."))(stream) }
     }
     pub unsafe fn hipStreamQuery(&self, stream: hipStream_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipStreamQuery
-                .as_ref()
-                .expect("Expected function, got error."))(stream)
-        }
+        unsafe { (self.hipStreamQuery.as_ref().expect("Expected function, got error."))(stream) }
     }
     pub unsafe fn hipStreamSynchronize(&self, stream: hipStream_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipStreamSynchronize
-                .as_ref()
-                .expect("Expected function, got error."))(stream)
-        }
+        unsafe { (self.hipStreamSynchronize.as_ref().expect("Expected function, got error."))(stream) }
     }
     pub unsafe fn hipStreamWaitEvent(
         &self,
@@ -9960,10 +9918,7 @@ impl HipApi {
         flags: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipStreamWaitEvent
-                .as_ref()
-                .expect("Expected function, got error."))(stream, event, flags)
+            (self.hipStreamWaitEvent.as_ref().expect("Expected function, got error."))(stream, event, flags)
         }
     }
     pub unsafe fn hipStreamGetFlags(
@@ -9971,24 +9926,14 @@ impl HipApi {
         stream: hipStream_t,
         flags: *mut ::core::ffi::c_uint,
     ) -> hipError_t {
-        unsafe {
-            (self
-                .hipStreamGetFlags
-                .as_ref()
-                .expect("Expected function, got error."))(stream, flags)
-        }
+        unsafe { (self.hipStreamGetFlags.as_ref().expect("Expected function, got error."))(stream, flags) }
     }
     pub unsafe fn hipStreamGetId(
         &self,
         stream: hipStream_t,
         streamId: *mut ::core::ffi::c_ulonglong,
     ) -> hipError_t {
-        unsafe {
-            (self
-                .hipStreamGetId
-                .as_ref()
-                .expect("Expected function, got error."))(stream, streamId)
-        }
+        unsafe { (self.hipStreamGetId.as_ref().expect("Expected function, got error."))(stream, streamId) }
     }
     pub unsafe fn hipStreamGetPriority(
         &self,
@@ -9996,19 +9941,11 @@ impl HipApi {
         priority: *mut ::core::ffi::c_int,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipStreamGetPriority
-                .as_ref()
-                .expect("Expected function, got error."))(stream, priority)
+            (self.hipStreamGetPriority.as_ref().expect("Expected function, got error."))(stream, priority)
         }
     }
     pub unsafe fn hipStreamGetDevice(&self, stream: hipStream_t, device: *mut hipDevice_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipStreamGetDevice
-                .as_ref()
-                .expect("Expected function, got error."))(stream, device)
-        }
+        unsafe { (self.hipStreamGetDevice.as_ref().expect("Expected function, got error."))(stream, device) }
     }
     pub unsafe fn hipExtStreamCreateWithCUMask(
         &self,
@@ -10017,10 +9954,9 @@ impl HipApi {
         cuMask: *const u32,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipExtStreamCreateWithCUMask
-                .as_ref()
-                .expect("Expected function, got error."))(stream, cuMaskSize, cuMask)
+            (self.hipExtStreamCreateWithCUMask.as_ref().expect("Expected function, got error."))(
+                stream, cuMaskSize, cuMask,
+            )
         }
     }
     pub unsafe fn hipExtStreamGetCUMask(
@@ -10030,10 +9966,9 @@ impl HipApi {
         cuMask: *mut u32,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipExtStreamGetCUMask
-                .as_ref()
-                .expect("Expected function, got error."))(stream, cuMaskSize, cuMask)
+            (self.hipExtStreamGetCUMask.as_ref().expect("Expected function, got error."))(
+                stream, cuMaskSize, cuMask,
+            )
         }
     }
     pub unsafe fn hipStreamAddCallback(
@@ -10044,10 +9979,9 @@ impl HipApi {
         flags: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipStreamAddCallback
-                .as_ref()
-                .expect("Expected function, got error."))(stream, callback, userData, flags)
+            (self.hipStreamAddCallback.as_ref().expect("Expected function, got error."))(
+                stream, callback, userData, flags,
+            )
         }
     }
     pub unsafe fn hipStreamSetAttribute(
@@ -10057,10 +9991,7 @@ impl HipApi {
         value: *const hipLaunchAttributeValue,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipStreamSetAttribute
-                .as_ref()
-                .expect("Expected function, got error."))(stream, attr, value)
+            (self.hipStreamSetAttribute.as_ref().expect("Expected function, got error."))(stream, attr, value)
         }
     }
     pub unsafe fn hipStreamGetAttribute(
@@ -10070,19 +10001,13 @@ impl HipApi {
         value_out: *mut hipLaunchAttributeValue,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipStreamGetAttribute
-                .as_ref()
-                .expect("Expected function, got error."))(stream, attr, value_out)
+            (self.hipStreamGetAttribute.as_ref().expect("Expected function, got error."))(
+                stream, attr, value_out,
+            )
         }
     }
     pub unsafe fn hipStreamCopyAttributes(&self, dst: hipStream_t, src: hipStream_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipStreamCopyAttributes
-                .as_ref()
-                .expect("Expected function, got error."))(dst, src)
-        }
+        unsafe { (self.hipStreamCopyAttributes.as_ref().expect("Expected function, got error."))(dst, src) }
     }
     pub unsafe fn hipStreamWaitValue32(
         &self,
@@ -10093,10 +10018,9 @@ impl HipApi {
         mask: u32,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipStreamWaitValue32
-                .as_ref()
-                .expect("Expected function, got error."))(stream, ptr, value, flags, mask)
+            (self.hipStreamWaitValue32.as_ref().expect("Expected function, got error."))(
+                stream, ptr, value, flags, mask,
+            )
         }
     }
     pub unsafe fn hipStreamWaitValue64(
@@ -10108,10 +10032,9 @@ impl HipApi {
         mask: u64,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipStreamWaitValue64
-                .as_ref()
-                .expect("Expected function, got error."))(stream, ptr, value, flags, mask)
+            (self.hipStreamWaitValue64.as_ref().expect("Expected function, got error."))(
+                stream, ptr, value, flags, mask,
+            )
         }
     }
     pub unsafe fn hipStreamWriteValue32(
@@ -10122,10 +10045,9 @@ impl HipApi {
         flags: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipStreamWriteValue32
-                .as_ref()
-                .expect("Expected function, got error."))(stream, ptr, value, flags)
+            (self.hipStreamWriteValue32.as_ref().expect("Expected function, got error."))(
+                stream, ptr, value, flags,
+            )
         }
     }
     pub unsafe fn hipStreamWriteValue64(
@@ -10136,10 +10058,9 @@ impl HipApi {
         flags: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipStreamWriteValue64
-                .as_ref()
-                .expect("Expected function, got error."))(stream, ptr, value, flags)
+            (self.hipStreamWriteValue64.as_ref().expect("Expected function, got error."))(
+                stream, ptr, value, flags,
+            )
         }
     }
     pub unsafe fn hipStreamBatchMemOp(
@@ -10150,10 +10071,9 @@ impl HipApi {
         flags: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipStreamBatchMemOp
-                .as_ref()
-                .expect("Expected function, got error."))(stream, count, paramArray, flags)
+            (self.hipStreamBatchMemOp.as_ref().expect("Expected function, got error."))(
+                stream, count, paramArray, flags,
+            )
         }
     }
     pub unsafe fn hipGraphAddBatchMemOpNode(
@@ -10165,10 +10085,7 @@ impl HipApi {
         nodeParams: *const hipBatchMemOpNodeParams,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphAddBatchMemOpNode
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipGraphAddBatchMemOpNode.as_ref().expect("Expected function, got error."))(
                 phGraphNode,
                 hGraph,
                 dependencies,
@@ -10183,10 +10100,10 @@ impl HipApi {
         nodeParams_out: *mut hipBatchMemOpNodeParams,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphBatchMemOpNodeGetParams
-                .as_ref()
-                .expect("Expected function, got error."))(hNode, nodeParams_out)
+            (self.hipGraphBatchMemOpNodeGetParams.as_ref().expect("Expected function, got error."))(
+                hNode,
+                nodeParams_out,
+            )
         }
     }
     pub unsafe fn hipGraphBatchMemOpNodeSetParams(
@@ -10195,10 +10112,9 @@ impl HipApi {
         nodeParams: *mut hipBatchMemOpNodeParams,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphBatchMemOpNodeSetParams
-                .as_ref()
-                .expect("Expected function, got error."))(hNode, nodeParams)
+            (self.hipGraphBatchMemOpNodeSetParams.as_ref().expect("Expected function, got error."))(
+                hNode, nodeParams,
+            )
         }
     }
     pub unsafe fn hipGraphExecBatchMemOpNodeSetParams(
@@ -10208,10 +10124,9 @@ impl HipApi {
         nodeParams: *const hipBatchMemOpNodeParams,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphExecBatchMemOpNodeSetParams
-                .as_ref()
-                .expect("Expected function, got error."))(hGraphExec, hNode, nodeParams)
+            (self.hipGraphExecBatchMemOpNodeSetParams.as_ref().expect("Expected function, got error."))(
+                hGraphExec, hNode, nodeParams,
+            )
         }
     }
     pub unsafe fn hipEventCreateWithFlags(
@@ -10220,19 +10135,11 @@ impl HipApi {
         flags: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipEventCreateWithFlags
-                .as_ref()
-                .expect("Expected function, got error."))(event, flags)
+            (self.hipEventCreateWithFlags.as_ref().expect("Expected function, got error."))(event, flags)
         }
     }
     pub unsafe fn hipEventCreate(&self, event: *mut hipEvent_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipEventCreate
-                .as_ref()
-                .expect("Expected function, got error."))(event)
-        }
+        unsafe { (self.hipEventCreate.as_ref().expect("Expected function, got error."))(event) }
     }
     pub unsafe fn hipEventRecordWithFlags(
         &self,
@@ -10241,35 +10148,19 @@ impl HipApi {
         flags: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipEventRecordWithFlags
-                .as_ref()
-                .expect("Expected function, got error."))(event, stream, flags)
+            (self.hipEventRecordWithFlags.as_ref().expect("Expected function, got error."))(
+                event, stream, flags,
+            )
         }
     }
     pub unsafe fn hipEventRecord(&self, event: hipEvent_t, stream: hipStream_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipEventRecord
-                .as_ref()
-                .expect("Expected function, got error."))(event, stream)
-        }
+        unsafe { (self.hipEventRecord.as_ref().expect("Expected function, got error."))(event, stream) }
     }
     pub unsafe fn hipEventDestroy(&self, event: hipEvent_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipEventDestroy
-                .as_ref()
-                .expect("Expected function, got error."))(event)
-        }
+        unsafe { (self.hipEventDestroy.as_ref().expect("Expected function, got error."))(event) }
     }
     pub unsafe fn hipEventSynchronize(&self, event: hipEvent_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipEventSynchronize
-                .as_ref()
-                .expect("Expected function, got error."))(event)
-        }
+        unsafe { (self.hipEventSynchronize.as_ref().expect("Expected function, got error."))(event) }
     }
     pub unsafe fn hipEventElapsedTime(
         &self,
@@ -10278,19 +10169,11 @@ impl HipApi {
         stop: hipEvent_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipEventElapsedTime
-                .as_ref()
-                .expect("Expected function, got error."))(ms, start, stop)
+            (self.hipEventElapsedTime.as_ref().expect("Expected function, got error."))(ms, start, stop)
         }
     }
     pub unsafe fn hipEventQuery(&self, event: hipEvent_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipEventQuery
-                .as_ref()
-                .expect("Expected function, got error."))(event)
-        }
+        unsafe { (self.hipEventQuery.as_ref().expect("Expected function, got error."))(event) }
     }
     pub unsafe fn hipPointerSetAttribute(
         &self,
@@ -10299,10 +10182,9 @@ impl HipApi {
         ptr: hipDeviceptr_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipPointerSetAttribute
-                .as_ref()
-                .expect("Expected function, got error."))(value, attribute, ptr)
+            (self.hipPointerSetAttribute.as_ref().expect("Expected function, got error."))(
+                value, attribute, ptr,
+            )
         }
     }
     pub unsafe fn hipPointerGetAttributes(
@@ -10311,10 +10193,7 @@ impl HipApi {
         ptr: *const ::core::ffi::c_void,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipPointerGetAttributes
-                .as_ref()
-                .expect("Expected function, got error."))(attributes, ptr)
+            (self.hipPointerGetAttributes.as_ref().expect("Expected function, got error."))(attributes, ptr)
         }
     }
     pub unsafe fn hipPointerGetAttribute(
@@ -10324,10 +10203,9 @@ impl HipApi {
         ptr: hipDeviceptr_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipPointerGetAttribute
-                .as_ref()
-                .expect("Expected function, got error."))(data, attribute, ptr)
+            (self.hipPointerGetAttribute.as_ref().expect("Expected function, got error."))(
+                data, attribute, ptr,
+            )
         }
     }
     pub unsafe fn hipDrvPointerGetAttributes(
@@ -10338,10 +10216,12 @@ impl HipApi {
         ptr: hipDeviceptr_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipDrvPointerGetAttributes
-                .as_ref()
-                .expect("Expected function, got error."))(numAttributes, attributes, data, ptr)
+            (self.hipDrvPointerGetAttributes.as_ref().expect("Expected function, got error."))(
+                numAttributes,
+                attributes,
+                data,
+                ptr,
+            )
         }
     }
     pub unsafe fn hipImportExternalSemaphore(
@@ -10350,10 +10230,10 @@ impl HipApi {
         semHandleDesc: *const hipExternalSemaphoreHandleDesc,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipImportExternalSemaphore
-                .as_ref()
-                .expect("Expected function, got error."))(extSem_out, semHandleDesc)
+            (self.hipImportExternalSemaphore.as_ref().expect("Expected function, got error."))(
+                extSem_out,
+                semHandleDesc,
+            )
         }
     }
     pub unsafe fn hipSignalExternalSemaphoresAsync(
@@ -10364,11 +10244,11 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipSignalExternalSemaphoresAsync
-                .as_ref()
-                .expect("Expected function, got error."))(
-                extSemArray, paramsArray, numExtSems, stream
+            (self.hipSignalExternalSemaphoresAsync.as_ref().expect("Expected function, got error."))(
+                extSemArray,
+                paramsArray,
+                numExtSems,
+                stream,
             )
         }
     }
@@ -10380,21 +10260,16 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipWaitExternalSemaphoresAsync
-                .as_ref()
-                .expect("Expected function, got error."))(
-                extSemArray, paramsArray, numExtSems, stream
+            (self.hipWaitExternalSemaphoresAsync.as_ref().expect("Expected function, got error."))(
+                extSemArray,
+                paramsArray,
+                numExtSems,
+                stream,
             )
         }
     }
     pub unsafe fn hipDestroyExternalSemaphore(&self, extSem: hipExternalSemaphore_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipDestroyExternalSemaphore
-                .as_ref()
-                .expect("Expected function, got error."))(extSem)
-        }
+        unsafe { (self.hipDestroyExternalSemaphore.as_ref().expect("Expected function, got error."))(extSem) }
     }
     pub unsafe fn hipImportExternalMemory(
         &self,
@@ -10402,10 +10277,10 @@ impl HipApi {
         memHandleDesc: *const hipExternalMemoryHandleDesc,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipImportExternalMemory
-                .as_ref()
-                .expect("Expected function, got error."))(extMem_out, memHandleDesc)
+            (self.hipImportExternalMemory.as_ref().expect("Expected function, got error."))(
+                extMem_out,
+                memHandleDesc,
+            )
         }
     }
     pub unsafe fn hipExternalMemoryGetMappedBuffer(
@@ -10415,19 +10290,13 @@ impl HipApi {
         bufferDesc: *const hipExternalMemoryBufferDesc,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipExternalMemoryGetMappedBuffer
-                .as_ref()
-                .expect("Expected function, got error."))(devPtr, extMem, bufferDesc)
+            (self.hipExternalMemoryGetMappedBuffer.as_ref().expect("Expected function, got error."))(
+                devPtr, extMem, bufferDesc,
+            )
         }
     }
     pub unsafe fn hipDestroyExternalMemory(&self, extMem: hipExternalMemory_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipDestroyExternalMemory
-                .as_ref()
-                .expect("Expected function, got error."))(extMem)
-        }
+        unsafe { (self.hipDestroyExternalMemory.as_ref().expect("Expected function, got error."))(extMem) }
     }
     pub unsafe fn hipExternalMemoryGetMappedMipmappedArray(
         &self,
@@ -10436,10 +10305,9 @@ impl HipApi {
         mipmapDesc: *const hipExternalMemoryMipmappedArrayDesc,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipExternalMemoryGetMappedMipmappedArray
-                .as_ref()
-                .expect("Expected function, got error."))(mipmap, extMem, mipmapDesc)
+            (self.hipExternalMemoryGetMappedMipmappedArray.as_ref().expect("Expected function, got error."))(
+                mipmap, extMem, mipmapDesc,
+            )
         }
     }
     pub unsafe fn hipMalloc(&self, ptr: *mut *mut ::core::ffi::c_void, size: usize) -> hipError_t {
@@ -10452,27 +10320,16 @@ impl HipApi {
         flags: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipExtMallocWithFlags
-                .as_ref()
-                .expect("Expected function, got error."))(ptr, sizeBytes, flags)
+            (self.hipExtMallocWithFlags.as_ref().expect("Expected function, got error."))(
+                ptr, sizeBytes, flags,
+            )
         }
     }
     pub unsafe fn hipMallocHost(&self, ptr: *mut *mut ::core::ffi::c_void, size: usize) -> hipError_t {
-        unsafe {
-            (self
-                .hipMallocHost
-                .as_ref()
-                .expect("Expected function, got error."))(ptr, size)
-        }
+        unsafe { (self.hipMallocHost.as_ref().expect("Expected function, got error."))(ptr, size) }
     }
     pub unsafe fn hipMemAllocHost(&self, ptr: *mut *mut ::core::ffi::c_void, size: usize) -> hipError_t {
-        unsafe {
-            (self
-                .hipMemAllocHost
-                .as_ref()
-                .expect("Expected function, got error."))(ptr, size)
-        }
+        unsafe { (self.hipMemAllocHost.as_ref().expect("Expected function, got error."))(ptr, size) }
     }
     pub unsafe fn hipHostMalloc(
         &self,
@@ -10480,12 +10337,7 @@ impl HipApi {
         size: usize,
         flags: ::core::ffi::c_uint,
     ) -> hipError_t {
-        unsafe {
-            (self
-                .hipHostMalloc
-                .as_ref()
-                .expect("Expected function, got error."))(ptr, size, flags)
-        }
+        unsafe { (self.hipHostMalloc.as_ref().expect("Expected function, got error."))(ptr, size, flags) }
     }
     pub unsafe fn hipMallocManaged(
         &self,
@@ -10494,10 +10346,7 @@ impl HipApi {
         flags: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMallocManaged
-                .as_ref()
-                .expect("Expected function, got error."))(dev_ptr, size, flags)
+            (self.hipMallocManaged.as_ref().expect("Expected function, got error."))(dev_ptr, size, flags)
         }
     }
     pub unsafe fn hipMemPrefetchAsync(
@@ -10508,10 +10357,9 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemPrefetchAsync
-                .as_ref()
-                .expect("Expected function, got error."))(dev_ptr, count, device, stream)
+            (self.hipMemPrefetchAsync.as_ref().expect("Expected function, got error."))(
+                dev_ptr, count, device, stream,
+            )
         }
     }
     pub unsafe fn hipMemPrefetchAsync_v2(
@@ -10523,10 +10371,9 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemPrefetchAsync_v2
-                .as_ref()
-                .expect("Expected function, got error."))(dev_ptr, count, location, flags, stream)
+            (self.hipMemPrefetchAsync_v2.as_ref().expect("Expected function, got error."))(
+                dev_ptr, count, location, flags, stream,
+            )
         }
     }
     pub unsafe fn hipMemAdvise(
@@ -10550,10 +10397,9 @@ impl HipApi {
         location: hipMemLocation,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemAdvise_v2
-                .as_ref()
-                .expect("Expected function, got error."))(dev_ptr, count, advice, location)
+            (self.hipMemAdvise_v2.as_ref().expect("Expected function, got error."))(
+                dev_ptr, count, advice, location,
+            )
         }
     }
     pub unsafe fn hipMemRangeGetAttribute(
@@ -10565,11 +10411,8 @@ impl HipApi {
         count: usize,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemRangeGetAttribute
-                .as_ref()
-                .expect("Expected function, got error."))(
-                data, data_size, attribute, dev_ptr, count
+            (self.hipMemRangeGetAttribute.as_ref().expect("Expected function, got error."))(
+                data, data_size, attribute, dev_ptr, count,
             )
         }
     }
@@ -10583,10 +10426,7 @@ impl HipApi {
         count: usize,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemRangeGetAttributes
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipMemRangeGetAttributes.as_ref().expect("Expected function, got error."))(
                 data,
                 data_sizes,
                 attributes,
@@ -10604,10 +10444,9 @@ impl HipApi {
         flags: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipStreamAttachMemAsync
-                .as_ref()
-                .expect("Expected function, got error."))(stream, dev_ptr, length, flags)
+            (self.hipStreamAttachMemAsync.as_ref().expect("Expected function, got error."))(
+                stream, dev_ptr, length, flags,
+            )
         }
     }
     pub unsafe fn hipMallocAsync(
@@ -10617,10 +10456,7 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMallocAsync
-                .as_ref()
-                .expect("Expected function, got error."))(dev_ptr, size, stream)
+            (self.hipMallocAsync.as_ref().expect("Expected function, got error."))(dev_ptr, size, stream)
         }
     }
     pub unsafe fn hipFreeAsync(&self, dev_ptr: *mut ::core::ffi::c_void, stream: hipStream_t) -> hipError_t {
@@ -10628,10 +10464,10 @@ impl HipApi {
     }
     pub unsafe fn hipMemPoolTrimTo(&self, mem_pool: hipMemPool_t, min_bytes_to_hold: usize) -> hipError_t {
         unsafe {
-            (self
-                .hipMemPoolTrimTo
-                .as_ref()
-                .expect("Expected function, got error."))(mem_pool, min_bytes_to_hold)
+            (self.hipMemPoolTrimTo.as_ref().expect("Expected function, got error."))(
+                mem_pool,
+                min_bytes_to_hold,
+            )
         }
     }
     pub unsafe fn hipMemPoolSetAttribute(
@@ -10641,10 +10477,9 @@ impl HipApi {
         value: *mut ::core::ffi::c_void,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemPoolSetAttribute
-                .as_ref()
-                .expect("Expected function, got error."))(mem_pool, attr, value)
+            (self.hipMemPoolSetAttribute.as_ref().expect("Expected function, got error."))(
+                mem_pool, attr, value,
+            )
         }
     }
     pub unsafe fn hipMemPoolGetAttribute(
@@ -10654,10 +10489,9 @@ impl HipApi {
         value: *mut ::core::ffi::c_void,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemPoolGetAttribute
-                .as_ref()
-                .expect("Expected function, got error."))(mem_pool, attr, value)
+            (self.hipMemPoolGetAttribute.as_ref().expect("Expected function, got error."))(
+                mem_pool, attr, value,
+            )
         }
     }
     pub unsafe fn hipMemPoolSetAccess(
@@ -10667,10 +10501,9 @@ impl HipApi {
         count: usize,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemPoolSetAccess
-                .as_ref()
-                .expect("Expected function, got error."))(mem_pool, desc_list, count)
+            (self.hipMemPoolSetAccess.as_ref().expect("Expected function, got error."))(
+                mem_pool, desc_list, count,
+            )
         }
     }
     pub unsafe fn hipMemPoolGetAccess(
@@ -10680,10 +10513,9 @@ impl HipApi {
         location: *mut hipMemLocation,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemPoolGetAccess
-                .as_ref()
-                .expect("Expected function, got error."))(flags, mem_pool, location)
+            (self.hipMemPoolGetAccess.as_ref().expect("Expected function, got error."))(
+                flags, mem_pool, location,
+            )
         }
     }
     pub unsafe fn hipMemPoolCreate(
@@ -10692,19 +10524,11 @@ impl HipApi {
         pool_props: *const hipMemPoolProps,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemPoolCreate
-                .as_ref()
-                .expect("Expected function, got error."))(mem_pool, pool_props)
+            (self.hipMemPoolCreate.as_ref().expect("Expected function, got error."))(mem_pool, pool_props)
         }
     }
     pub unsafe fn hipMemPoolDestroy(&self, mem_pool: hipMemPool_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipMemPoolDestroy
-                .as_ref()
-                .expect("Expected function, got error."))(mem_pool)
-        }
+        unsafe { (self.hipMemPoolDestroy.as_ref().expect("Expected function, got error."))(mem_pool) }
     }
     pub unsafe fn hipMallocFromPoolAsync(
         &self,
@@ -10714,10 +10538,9 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMallocFromPoolAsync
-                .as_ref()
-                .expect("Expected function, got error."))(dev_ptr, size, mem_pool, stream)
+            (self.hipMallocFromPoolAsync.as_ref().expect("Expected function, got error."))(
+                dev_ptr, size, mem_pool, stream,
+            )
         }
     }
     pub unsafe fn hipMemPoolExportToShareableHandle(
@@ -10728,11 +10551,11 @@ impl HipApi {
         flags: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemPoolExportToShareableHandle
-                .as_ref()
-                .expect("Expected function, got error."))(
-                shared_handle, mem_pool, handle_type, flags
+            (self.hipMemPoolExportToShareableHandle.as_ref().expect("Expected function, got error."))(
+                shared_handle,
+                mem_pool,
+                handle_type,
+                flags,
             )
         }
     }
@@ -10744,11 +10567,11 @@ impl HipApi {
         flags: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemPoolImportFromShareableHandle
-                .as_ref()
-                .expect("Expected function, got error."))(
-                mem_pool, shared_handle, handle_type, flags
+            (self.hipMemPoolImportFromShareableHandle.as_ref().expect("Expected function, got error."))(
+                mem_pool,
+                shared_handle,
+                handle_type,
+                flags,
             )
         }
     }
@@ -10758,10 +10581,10 @@ impl HipApi {
         dev_ptr: *mut ::core::ffi::c_void,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemPoolExportPointer
-                .as_ref()
-                .expect("Expected function, got error."))(export_data, dev_ptr)
+            (self.hipMemPoolExportPointer.as_ref().expect("Expected function, got error."))(
+                export_data,
+                dev_ptr,
+            )
         }
     }
     pub unsafe fn hipMemPoolImportPointer(
@@ -10771,10 +10594,11 @@ impl HipApi {
         export_data: *mut hipMemPoolPtrExportData,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemPoolImportPointer
-                .as_ref()
-                .expect("Expected function, got error."))(dev_ptr, mem_pool, export_data)
+            (self.hipMemPoolImportPointer.as_ref().expect("Expected function, got error."))(
+                dev_ptr,
+                mem_pool,
+                export_data,
+            )
         }
     }
     pub unsafe fn hipHostAlloc(
@@ -10792,10 +10616,9 @@ impl HipApi {
         flags: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipHostGetDevicePointer
-                .as_ref()
-                .expect("Expected function, got error."))(devPtr, hstPtr, flags)
+            (self.hipHostGetDevicePointer.as_ref().expect("Expected function, got error."))(
+                devPtr, hstPtr, flags,
+            )
         }
     }
     pub unsafe fn hipHostGetFlags(
@@ -10803,12 +10626,7 @@ impl HipApi {
         flagsPtr: *mut ::core::ffi::c_uint,
         hostPtr: *mut ::core::ffi::c_void,
     ) -> hipError_t {
-        unsafe {
-            (self
-                .hipHostGetFlags
-                .as_ref()
-                .expect("Expected function, got error."))(flagsPtr, hostPtr)
-        }
+        unsafe { (self.hipHostGetFlags.as_ref().expect("Expected function, got error."))(flagsPtr, hostPtr) }
     }
     pub unsafe fn hipHostRegister(
         &self,
@@ -10817,19 +10635,11 @@ impl HipApi {
         flags: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipHostRegister
-                .as_ref()
-                .expect("Expected function, got error."))(hostPtr, sizeBytes, flags)
+            (self.hipHostRegister.as_ref().expect("Expected function, got error."))(hostPtr, sizeBytes, flags)
         }
     }
     pub unsafe fn hipHostUnregister(&self, hostPtr: *mut ::core::ffi::c_void) -> hipError_t {
-        unsafe {
-            (self
-                .hipHostUnregister
-                .as_ref()
-                .expect("Expected function, got error."))(hostPtr)
-        }
+        unsafe { (self.hipHostUnregister.as_ref().expect("Expected function, got error."))(hostPtr) }
     }
     pub unsafe fn hipMallocPitch(
         &self,
@@ -10839,10 +10649,7 @@ impl HipApi {
         height: usize,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMallocPitch
-                .as_ref()
-                .expect("Expected function, got error."))(ptr, pitch, width, height)
+            (self.hipMallocPitch.as_ref().expect("Expected function, got error."))(ptr, pitch, width, height)
         }
     }
     pub unsafe fn hipMemAllocPitch(
@@ -10854,11 +10661,12 @@ impl HipApi {
         elementSizeBytes: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemAllocPitch
-                .as_ref()
-                .expect("Expected function, got error."))(
-                dptr, pitch, widthInBytes, height, elementSizeBytes
+            (self.hipMemAllocPitch.as_ref().expect("Expected function, got error."))(
+                dptr,
+                pitch,
+                widthInBytes,
+                height,
+                elementSizeBytes,
             )
         }
     }
@@ -10891,10 +10699,9 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpyWithStream
-                .as_ref()
-                .expect("Expected function, got error."))(dst, src, sizeBytes, kind, stream)
+            (self.hipMemcpyWithStream.as_ref().expect("Expected function, got error."))(
+                dst, src, sizeBytes, kind, stream,
+            )
         }
     }
     pub unsafe fn hipMemcpyHtoD(
@@ -10903,12 +10710,7 @@ impl HipApi {
         src: *const ::core::ffi::c_void,
         sizeBytes: usize,
     ) -> hipError_t {
-        unsafe {
-            (self
-                .hipMemcpyHtoD
-                .as_ref()
-                .expect("Expected function, got error."))(dst, src, sizeBytes)
-        }
+        unsafe { (self.hipMemcpyHtoD.as_ref().expect("Expected function, got error."))(dst, src, sizeBytes) }
     }
     pub unsafe fn hipMemcpyDtoH(
         &self,
@@ -10916,12 +10718,7 @@ impl HipApi {
         src: hipDeviceptr_t,
         sizeBytes: usize,
     ) -> hipError_t {
-        unsafe {
-            (self
-                .hipMemcpyDtoH
-                .as_ref()
-                .expect("Expected function, got error."))(dst, src, sizeBytes)
-        }
+        unsafe { (self.hipMemcpyDtoH.as_ref().expect("Expected function, got error."))(dst, src, sizeBytes) }
     }
     pub unsafe fn hipMemcpyDtoD(
         &self,
@@ -10929,12 +10726,7 @@ impl HipApi {
         src: hipDeviceptr_t,
         sizeBytes: usize,
     ) -> hipError_t {
-        unsafe {
-            (self
-                .hipMemcpyDtoD
-                .as_ref()
-                .expect("Expected function, got error."))(dst, src, sizeBytes)
-        }
+        unsafe { (self.hipMemcpyDtoD.as_ref().expect("Expected function, got error."))(dst, src, sizeBytes) }
     }
     pub unsafe fn hipMemcpyAtoD(
         &self,
@@ -10944,11 +10736,8 @@ impl HipApi {
         ByteCount: usize,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpyAtoD
-                .as_ref()
-                .expect("Expected function, got error."))(
-                dstDevice, srcArray, srcOffset, ByteCount
+            (self.hipMemcpyAtoD.as_ref().expect("Expected function, got error."))(
+                dstDevice, srcArray, srcOffset, ByteCount,
             )
         }
     }
@@ -10960,11 +10749,8 @@ impl HipApi {
         ByteCount: usize,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpyDtoA
-                .as_ref()
-                .expect("Expected function, got error."))(
-                dstArray, dstOffset, srcDevice, ByteCount
+            (self.hipMemcpyDtoA.as_ref().expect("Expected function, got error."))(
+                dstArray, dstOffset, srcDevice, ByteCount,
             )
         }
     }
@@ -10977,11 +10763,8 @@ impl HipApi {
         ByteCount: usize,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpyAtoA
-                .as_ref()
-                .expect("Expected function, got error."))(
-                dstArray, dstOffset, srcArray, srcOffset, ByteCount
+            (self.hipMemcpyAtoA.as_ref().expect("Expected function, got error."))(
+                dstArray, dstOffset, srcArray, srcOffset, ByteCount,
             )
         }
     }
@@ -10993,10 +10776,9 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpyHtoDAsync
-                .as_ref()
-                .expect("Expected function, got error."))(dst, src, sizeBytes, stream)
+            (self.hipMemcpyHtoDAsync.as_ref().expect("Expected function, got error."))(
+                dst, src, sizeBytes, stream,
+            )
         }
     }
     pub unsafe fn hipMemcpyDtoHAsync(
@@ -11007,10 +10789,9 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpyDtoHAsync
-                .as_ref()
-                .expect("Expected function, got error."))(dst, src, sizeBytes, stream)
+            (self.hipMemcpyDtoHAsync.as_ref().expect("Expected function, got error."))(
+                dst, src, sizeBytes, stream,
+            )
         }
     }
     pub unsafe fn hipMemcpyDtoDAsync(
@@ -11021,10 +10802,9 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpyDtoDAsync
-                .as_ref()
-                .expect("Expected function, got error."))(dst, src, sizeBytes, stream)
+            (self.hipMemcpyDtoDAsync.as_ref().expect("Expected function, got error."))(
+                dst, src, sizeBytes, stream,
+            )
         }
     }
     pub unsafe fn hipMemcpyAtoHAsync(
@@ -11036,11 +10816,8 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpyAtoHAsync
-                .as_ref()
-                .expect("Expected function, got error."))(
-                dstHost, srcArray, srcOffset, ByteCount, stream
+            (self.hipMemcpyAtoHAsync.as_ref().expect("Expected function, got error."))(
+                dstHost, srcArray, srcOffset, ByteCount, stream,
             )
         }
     }
@@ -11053,11 +10830,8 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpyHtoAAsync
-                .as_ref()
-                .expect("Expected function, got error."))(
-                dstArray, dstOffset, srcHost, ByteCount, stream
+            (self.hipMemcpyHtoAAsync.as_ref().expect("Expected function, got error."))(
+                dstArray, dstOffset, srcHost, ByteCount, stream,
             )
         }
     }
@@ -11069,10 +10843,9 @@ impl HipApi {
         name: *const ::core::ffi::c_char,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipModuleGetGlobal
-                .as_ref()
-                .expect("Expected function, got error."))(dptr, bytes, hmod, name)
+            (self.hipModuleGetGlobal.as_ref().expect("Expected function, got error."))(
+                dptr, bytes, hmod, name,
+            )
         }
     }
     pub unsafe fn hipGetSymbolAddress(
@@ -11080,24 +10853,14 @@ impl HipApi {
         devPtr: *mut *mut ::core::ffi::c_void,
         symbol: *const ::core::ffi::c_void,
     ) -> hipError_t {
-        unsafe {
-            (self
-                .hipGetSymbolAddress
-                .as_ref()
-                .expect("Expected function, got error."))(devPtr, symbol)
-        }
+        unsafe { (self.hipGetSymbolAddress.as_ref().expect("Expected function, got error."))(devPtr, symbol) }
     }
     pub unsafe fn hipGetSymbolSize(
         &self,
         size: *mut usize,
         symbol: *const ::core::ffi::c_void,
     ) -> hipError_t {
-        unsafe {
-            (self
-                .hipGetSymbolSize
-                .as_ref()
-                .expect("Expected function, got error."))(size, symbol)
-        }
+        unsafe { (self.hipGetSymbolSize.as_ref().expect("Expected function, got error."))(size, symbol) }
     }
     pub unsafe fn hipGetProcAddress(
         &self,
@@ -11108,11 +10871,12 @@ impl HipApi {
         symbolStatus: *mut hipDriverProcAddressQueryResult,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGetProcAddress
-                .as_ref()
-                .expect("Expected function, got error."))(
-                symbol, pfn, hipVersion, flags, symbolStatus
+            (self.hipGetProcAddress.as_ref().expect("Expected function, got error."))(
+                symbol,
+                pfn,
+                hipVersion,
+                flags,
+                symbolStatus,
             )
         }
     }
@@ -11125,10 +10889,9 @@ impl HipApi {
         kind: hipMemcpyKind,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpyToSymbol
-                .as_ref()
-                .expect("Expected function, got error."))(symbol, src, sizeBytes, offset, kind)
+            (self.hipMemcpyToSymbol.as_ref().expect("Expected function, got error."))(
+                symbol, src, sizeBytes, offset, kind,
+            )
         }
     }
     pub unsafe fn hipMemcpyToSymbolAsync(
@@ -11141,11 +10904,8 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpyToSymbolAsync
-                .as_ref()
-                .expect("Expected function, got error."))(
-                symbol, src, sizeBytes, offset, kind, stream
+            (self.hipMemcpyToSymbolAsync.as_ref().expect("Expected function, got error."))(
+                symbol, src, sizeBytes, offset, kind, stream,
             )
         }
     }
@@ -11158,10 +10918,9 @@ impl HipApi {
         kind: hipMemcpyKind,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpyFromSymbol
-                .as_ref()
-                .expect("Expected function, got error."))(dst, symbol, sizeBytes, offset, kind)
+            (self.hipMemcpyFromSymbol.as_ref().expect("Expected function, got error."))(
+                dst, symbol, sizeBytes, offset, kind,
+            )
         }
     }
     pub unsafe fn hipMemcpyFromSymbolAsync(
@@ -11174,11 +10933,8 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpyFromSymbolAsync
-                .as_ref()
-                .expect("Expected function, got error."))(
-                dst, symbol, sizeBytes, offset, kind, stream
+            (self.hipMemcpyFromSymbolAsync.as_ref().expect("Expected function, got error."))(
+                dst, symbol, sizeBytes, offset, kind, stream,
             )
         }
     }
@@ -11191,10 +10947,9 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpyAsync
-                .as_ref()
-                .expect("Expected function, got error."))(dst, src, sizeBytes, kind, stream)
+            (self.hipMemcpyAsync.as_ref().expect("Expected function, got error."))(
+                dst, src, sizeBytes, kind, stream,
+            )
         }
     }
     pub unsafe fn hipMemset(
@@ -11221,10 +10976,9 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemsetD8Async
-                .as_ref()
-                .expect("Expected function, got error."))(dest, value, count, stream)
+            (self.hipMemsetD8Async.as_ref().expect("Expected function, got error."))(
+                dest, value, count, stream,
+            )
         }
     }
     pub unsafe fn hipMemsetD16(
@@ -11243,10 +10997,9 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemsetD16Async
-                .as_ref()
-                .expect("Expected function, got error."))(dest, value, count, stream)
+            (self.hipMemsetD16Async.as_ref().expect("Expected function, got error."))(
+                dest, value, count, stream,
+            )
         }
     }
     pub unsafe fn hipMemsetD32(
@@ -11265,10 +11018,9 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemsetAsync
-                .as_ref()
-                .expect("Expected function, got error."))(dst, value, sizeBytes, stream)
+            (self.hipMemsetAsync.as_ref().expect("Expected function, got error."))(
+                dst, value, sizeBytes, stream,
+            )
         }
     }
     pub unsafe fn hipMemsetD32Async(
@@ -11279,10 +11031,9 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemsetD32Async
-                .as_ref()
-                .expect("Expected function, got error."))(dst, value, count, stream)
+            (self.hipMemsetD32Async.as_ref().expect("Expected function, got error."))(
+                dst, value, count, stream,
+            )
         }
     }
     pub unsafe fn hipMemset2D(
@@ -11309,10 +11060,9 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemset2DAsync
-                .as_ref()
-                .expect("Expected function, got error."))(dst, pitch, value, width, height, stream)
+            (self.hipMemset2DAsync.as_ref().expect("Expected function, got error."))(
+                dst, pitch, value, width, height, stream,
+            )
         }
     }
     pub unsafe fn hipMemset3D(
@@ -11333,10 +11083,12 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemset3DAsync
-                .as_ref()
-                .expect("Expected function, got error."))(pitchedDevPtr, value, extent, stream)
+            (self.hipMemset3DAsync.as_ref().expect("Expected function, got error."))(
+                pitchedDevPtr,
+                value,
+                extent,
+                stream,
+            )
         }
     }
     pub unsafe fn hipMemsetD2D8(
@@ -11348,10 +11100,9 @@ impl HipApi {
         height: usize,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemsetD2D8
-                .as_ref()
-                .expect("Expected function, got error."))(dst, dstPitch, value, width, height)
+            (self.hipMemsetD2D8.as_ref().expect("Expected function, got error."))(
+                dst, dstPitch, value, width, height,
+            )
         }
     }
     pub unsafe fn hipMemsetD2D8Async(
@@ -11364,11 +11115,8 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemsetD2D8Async
-                .as_ref()
-                .expect("Expected function, got error."))(
-                dst, dstPitch, value, width, height, stream
+            (self.hipMemsetD2D8Async.as_ref().expect("Expected function, got error."))(
+                dst, dstPitch, value, width, height, stream,
             )
         }
     }
@@ -11381,10 +11129,9 @@ impl HipApi {
         height: usize,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemsetD2D16
-                .as_ref()
-                .expect("Expected function, got error."))(dst, dstPitch, value, width, height)
+            (self.hipMemsetD2D16.as_ref().expect("Expected function, got error."))(
+                dst, dstPitch, value, width, height,
+            )
         }
     }
     pub unsafe fn hipMemsetD2D16Async(
@@ -11397,11 +11144,8 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemsetD2D16Async
-                .as_ref()
-                .expect("Expected function, got error."))(
-                dst, dstPitch, value, width, height, stream
+            (self.hipMemsetD2D16Async.as_ref().expect("Expected function, got error."))(
+                dst, dstPitch, value, width, height, stream,
             )
         }
     }
@@ -11414,10 +11158,9 @@ impl HipApi {
         height: usize,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemsetD2D32
-                .as_ref()
-                .expect("Expected function, got error."))(dst, dstPitch, value, width, height)
+            (self.hipMemsetD2D32.as_ref().expect("Expected function, got error."))(
+                dst, dstPitch, value, width, height,
+            )
         }
     }
     pub unsafe fn hipMemsetD2D32Async(
@@ -11430,29 +11173,16 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemsetD2D32Async
-                .as_ref()
-                .expect("Expected function, got error."))(
-                dst, dstPitch, value, width, height, stream
+            (self.hipMemsetD2D32Async.as_ref().expect("Expected function, got error."))(
+                dst, dstPitch, value, width, height, stream,
             )
         }
     }
     pub unsafe fn hipMemGetInfo(&self, free: *mut usize, total: *mut usize) -> hipError_t {
-        unsafe {
-            (self
-                .hipMemGetInfo
-                .as_ref()
-                .expect("Expected function, got error."))(free, total)
-        }
+        unsafe { (self.hipMemGetInfo.as_ref().expect("Expected function, got error."))(free, total) }
     }
     pub unsafe fn hipMemPtrGetInfo(&self, ptr: *mut ::core::ffi::c_void, size: *mut usize) -> hipError_t {
-        unsafe {
-            (self
-                .hipMemPtrGetInfo
-                .as_ref()
-                .expect("Expected function, got error."))(ptr, size)
-        }
+        unsafe { (self.hipMemPtrGetInfo.as_ref().expect("Expected function, got error."))(ptr, size) }
     }
     pub unsafe fn hipMallocArray(
         &self,
@@ -11463,10 +11193,9 @@ impl HipApi {
         flags: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMallocArray
-                .as_ref()
-                .expect("Expected function, got error."))(array, desc, width, height, flags)
+            (self.hipMallocArray.as_ref().expect("Expected function, got error."))(
+                array, desc, width, height, flags,
+            )
         }
     }
     pub unsafe fn hipArrayCreate(
@@ -11475,19 +11204,11 @@ impl HipApi {
         pAllocateArray: *const HIP_ARRAY_DESCRIPTOR,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipArrayCreate
-                .as_ref()
-                .expect("Expected function, got error."))(pHandle, pAllocateArray)
+            (self.hipArrayCreate.as_ref().expect("Expected function, got error."))(pHandle, pAllocateArray)
         }
     }
     pub unsafe fn hipArrayDestroy(&self, array: hipArray_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipArrayDestroy
-                .as_ref()
-                .expect("Expected function, got error."))(array)
-        }
+        unsafe { (self.hipArrayDestroy.as_ref().expect("Expected function, got error."))(array) }
     }
     pub unsafe fn hipArray3DCreate(
         &self,
@@ -11495,10 +11216,7 @@ impl HipApi {
         pAllocateArray: *const HIP_ARRAY3D_DESCRIPTOR,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipArray3DCreate
-                .as_ref()
-                .expect("Expected function, got error."))(array, pAllocateArray)
+            (self.hipArray3DCreate.as_ref().expect("Expected function, got error."))(array, pAllocateArray)
         }
     }
     pub unsafe fn hipMalloc3D(&self, pitchedDevPtr: *mut hipPitchedPtr, extent: hipExtent) -> hipError_t {
@@ -11515,10 +11233,9 @@ impl HipApi {
         flags: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMalloc3DArray
-                .as_ref()
-                .expect("Expected function, got error."))(array, desc, extent, flags)
+            (self.hipMalloc3DArray.as_ref().expect("Expected function, got error."))(
+                array, desc, extent, flags,
+            )
         }
     }
     pub unsafe fn hipArrayGetInfo(
@@ -11529,10 +11246,9 @@ impl HipApi {
         array: hipArray_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipArrayGetInfo
-                .as_ref()
-                .expect("Expected function, got error."))(desc, extent, flags, array)
+            (self.hipArrayGetInfo.as_ref().expect("Expected function, got error."))(
+                desc, extent, flags, array,
+            )
         }
     }
     pub unsafe fn hipArrayGetDescriptor(
@@ -11541,10 +11257,10 @@ impl HipApi {
         array: hipArray_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipArrayGetDescriptor
-                .as_ref()
-                .expect("Expected function, got error."))(pArrayDescriptor, array)
+            (self.hipArrayGetDescriptor.as_ref().expect("Expected function, got error."))(
+                pArrayDescriptor,
+                array,
+            )
         }
     }
     pub unsafe fn hipArray3DGetDescriptor(
@@ -11553,10 +11269,10 @@ impl HipApi {
         array: hipArray_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipArray3DGetDescriptor
-                .as_ref()
-                .expect("Expected function, got error."))(pArrayDescriptor, array)
+            (self.hipArray3DGetDescriptor.as_ref().expect("Expected function, got error."))(
+                pArrayDescriptor,
+                array,
+            )
         }
     }
     pub unsafe fn hipMemcpy2D(
@@ -11576,12 +11292,7 @@ impl HipApi {
         }
     }
     pub unsafe fn hipMemcpyParam2D(&self, pCopy: *const hip_Memcpy2D) -> hipError_t {
-        unsafe {
-            (self
-                .hipMemcpyParam2D
-                .as_ref()
-                .expect("Expected function, got error."))(pCopy)
-        }
+        unsafe { (self.hipMemcpyParam2D.as_ref().expect("Expected function, got error."))(pCopy) }
     }
     pub unsafe fn hipMemcpyParam2DAsync(
         &self,
@@ -11589,10 +11300,7 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpyParam2DAsync
-                .as_ref()
-                .expect("Expected function, got error."))(pCopy, stream)
+            (self.hipMemcpyParam2DAsync.as_ref().expect("Expected function, got error."))(pCopy, stream)
         }
     }
     pub unsafe fn hipMemcpy2DAsync(
@@ -11607,10 +11315,7 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpy2DAsync
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipMemcpy2DAsync.as_ref().expect("Expected function, got error."))(
                 dst, dpitch, src, spitch, width, height, kind, stream,
             )
         }
@@ -11627,10 +11332,7 @@ impl HipApi {
         kind: hipMemcpyKind,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpy2DToArray
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipMemcpy2DToArray.as_ref().expect("Expected function, got error."))(
                 dst, wOffset, hOffset, src, spitch, width, height, kind,
             )
         }
@@ -11648,10 +11350,7 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpy2DToArrayAsync
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipMemcpy2DToArrayAsync.as_ref().expect("Expected function, got error."))(
                 dst, wOffset, hOffset, src, spitch, width, height, kind, stream,
             )
         }
@@ -11669,10 +11368,7 @@ impl HipApi {
         kind: hipMemcpyKind,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpy2DArrayToArray
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipMemcpy2DArrayToArray.as_ref().expect("Expected function, got error."))(
                 dst, wOffsetDst, hOffsetDst, src, wOffsetSrc, hOffsetSrc, width, height, kind,
             )
         }
@@ -11687,10 +11383,9 @@ impl HipApi {
         kind: hipMemcpyKind,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpyToArray
-                .as_ref()
-                .expect("Expected function, got error."))(dst, wOffset, hOffset, src, count, kind)
+            (self.hipMemcpyToArray.as_ref().expect("Expected function, got error."))(
+                dst, wOffset, hOffset, src, count, kind,
+            )
         }
     }
     pub unsafe fn hipMemcpyFromArray(
@@ -11703,11 +11398,8 @@ impl HipApi {
         kind: hipMemcpyKind,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpyFromArray
-                .as_ref()
-                .expect("Expected function, got error."))(
-                dst, srcArray, wOffset, hOffset, count, kind
+            (self.hipMemcpyFromArray.as_ref().expect("Expected function, got error."))(
+                dst, srcArray, wOffset, hOffset, count, kind,
             )
         }
     }
@@ -11723,10 +11415,7 @@ impl HipApi {
         kind: hipMemcpyKind,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpy2DFromArray
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipMemcpy2DFromArray.as_ref().expect("Expected function, got error."))(
                 dst, dpitch, src, wOffset, hOffset, width, height, kind,
             )
         }
@@ -11744,10 +11433,7 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpy2DFromArrayAsync
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipMemcpy2DFromArrayAsync.as_ref().expect("Expected function, got error."))(
                 dst, dpitch, src, wOffset, hOffset, width, height, kind, stream,
             )
         }
@@ -11760,10 +11446,9 @@ impl HipApi {
         count: usize,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpyAtoH
-                .as_ref()
-                .expect("Expected function, got error."))(dst, srcArray, srcOffset, count)
+            (self.hipMemcpyAtoH.as_ref().expect("Expected function, got error."))(
+                dst, srcArray, srcOffset, count,
+            )
         }
     }
     pub unsafe fn hipMemcpyHtoA(
@@ -11774,38 +11459,22 @@ impl HipApi {
         count: usize,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpyHtoA
-                .as_ref()
-                .expect("Expected function, got error."))(dstArray, dstOffset, srcHost, count)
+            (self.hipMemcpyHtoA.as_ref().expect("Expected function, got error."))(
+                dstArray, dstOffset, srcHost, count,
+            )
         }
     }
     pub unsafe fn hipMemcpy3D(&self, p: *const hipMemcpy3DParms) -> hipError_t {
         unsafe { (self.hipMemcpy3D.as_ref().expect("Expected function, got error."))(p) }
     }
     pub unsafe fn hipMemcpy3DAsync(&self, p: *const hipMemcpy3DParms, stream: hipStream_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipMemcpy3DAsync
-                .as_ref()
-                .expect("Expected function, got error."))(p, stream)
-        }
+        unsafe { (self.hipMemcpy3DAsync.as_ref().expect("Expected function, got error."))(p, stream) }
     }
     pub unsafe fn hipDrvMemcpy3D(&self, pCopy: *const HIP_MEMCPY3D) -> hipError_t {
-        unsafe {
-            (self
-                .hipDrvMemcpy3D
-                .as_ref()
-                .expect("Expected function, got error."))(pCopy)
-        }
+        unsafe { (self.hipDrvMemcpy3D.as_ref().expect("Expected function, got error."))(pCopy) }
     }
     pub unsafe fn hipDrvMemcpy3DAsync(&self, pCopy: *const HIP_MEMCPY3D, stream: hipStream_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipDrvMemcpy3DAsync
-                .as_ref()
-                .expect("Expected function, got error."))(pCopy, stream)
-        }
+        unsafe { (self.hipDrvMemcpy3DAsync.as_ref().expect("Expected function, got error."))(pCopy, stream) }
     }
     pub unsafe fn hipMemGetAddressRange(
         &self,
@@ -11814,10 +11483,7 @@ impl HipApi {
         dptr: hipDeviceptr_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemGetAddressRange
-                .as_ref()
-                .expect("Expected function, got error."))(pbase, psize, dptr)
+            (self.hipMemGetAddressRange.as_ref().expect("Expected function, got error."))(pbase, psize, dptr)
         }
     }
     pub unsafe fn hipMemcpyBatchAsync(
@@ -11833,10 +11499,7 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpyBatchAsync
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipMemcpyBatchAsync.as_ref().expect("Expected function, got error."))(
                 dsts, srcs, sizes, count, attrs, attrsIdxs, numAttrs, failIdx, stream,
             )
         }
@@ -11850,31 +11513,20 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpy3DBatchAsync
-                .as_ref()
-                .expect("Expected function, got error."))(numOps, opList, failIdx, flags, stream)
+            (self.hipMemcpy3DBatchAsync.as_ref().expect("Expected function, got error."))(
+                numOps, opList, failIdx, flags, stream,
+            )
         }
     }
     pub unsafe fn hipMemcpy3DPeer(&self, p: *mut hipMemcpy3DPeerParms) -> hipError_t {
-        unsafe {
-            (self
-                .hipMemcpy3DPeer
-                .as_ref()
-                .expect("Expected function, got error."))(p)
-        }
+        unsafe { (self.hipMemcpy3DPeer.as_ref().expect("Expected function, got error."))(p) }
     }
     pub unsafe fn hipMemcpy3DPeerAsync(
         &self,
         p: *mut hipMemcpy3DPeerParms,
         stream: hipStream_t,
     ) -> hipError_t {
-        unsafe {
-            (self
-                .hipMemcpy3DPeerAsync
-                .as_ref()
-                .expect("Expected function, got error."))(p, stream)
-        }
+        unsafe { (self.hipMemcpy3DPeerAsync.as_ref().expect("Expected function, got error."))(p, stream) }
     }
     pub unsafe fn hipDeviceCanAccessPeer(
         &self,
@@ -11883,10 +11535,11 @@ impl HipApi {
         peerDeviceId: ::core::ffi::c_int,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipDeviceCanAccessPeer
-                .as_ref()
-                .expect("Expected function, got error."))(canAccessPeer, deviceId, peerDeviceId)
+            (self.hipDeviceCanAccessPeer.as_ref().expect("Expected function, got error."))(
+                canAccessPeer,
+                deviceId,
+                peerDeviceId,
+            )
         }
     }
     pub unsafe fn hipDeviceEnablePeerAccess(
@@ -11895,18 +11548,15 @@ impl HipApi {
         flags: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipDeviceEnablePeerAccess
-                .as_ref()
-                .expect("Expected function, got error."))(peerDeviceId, flags)
+            (self.hipDeviceEnablePeerAccess.as_ref().expect("Expected function, got error."))(
+                peerDeviceId,
+                flags,
+            )
         }
     }
     pub unsafe fn hipDeviceDisablePeerAccess(&self, peerDeviceId: ::core::ffi::c_int) -> hipError_t {
         unsafe {
-            (self
-                .hipDeviceDisablePeerAccess
-                .as_ref()
-                .expect("Expected function, got error."))(peerDeviceId)
+            (self.hipDeviceDisablePeerAccess.as_ref().expect("Expected function, got error."))(peerDeviceId)
         }
     }
     pub unsafe fn hipMemcpyPeer(
@@ -11918,11 +11568,12 @@ impl HipApi {
         sizeBytes: usize,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpyPeer
-                .as_ref()
-                .expect("Expected function, got error."))(
-                dst, dstDeviceId, src, srcDeviceId, sizeBytes
+            (self.hipMemcpyPeer.as_ref().expect("Expected function, got error."))(
+                dst,
+                dstDeviceId,
+                src,
+                srcDeviceId,
+                sizeBytes,
             )
         }
     }
@@ -11936,11 +11587,13 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpyPeerAsync
-                .as_ref()
-                .expect("Expected function, got error."))(
-                dst, dstDeviceId, src, srcDevice, sizeBytes, stream
+            (self.hipMemcpyPeerAsync.as_ref().expect("Expected function, got error."))(
+                dst,
+                dstDeviceId,
+                src,
+                srcDevice,
+                sizeBytes,
+                stream,
             )
         }
     }
@@ -11953,52 +11606,22 @@ impl HipApi {
         unsafe { (self.hipCtxCreate.as_ref().expect("Expected function, got error."))(ctx, flags, device) }
     }
     pub unsafe fn hipCtxDestroy(&self, ctx: hipCtx_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipCtxDestroy
-                .as_ref()
-                .expect("Expected function, got error."))(ctx)
-        }
+        unsafe { (self.hipCtxDestroy.as_ref().expect("Expected function, got error."))(ctx) }
     }
     pub unsafe fn hipCtxPopCurrent(&self, ctx: *mut hipCtx_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipCtxPopCurrent
-                .as_ref()
-                .expect("Expected function, got error."))(ctx)
-        }
+        unsafe { (self.hipCtxPopCurrent.as_ref().expect("Expected function, got error."))(ctx) }
     }
     pub unsafe fn hipCtxPushCurrent(&self, ctx: hipCtx_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipCtxPushCurrent
-                .as_ref()
-                .expect("Expected function, got error."))(ctx)
-        }
+        unsafe { (self.hipCtxPushCurrent.as_ref().expect("Expected function, got error."))(ctx) }
     }
     pub unsafe fn hipCtxSetCurrent(&self, ctx: hipCtx_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipCtxSetCurrent
-                .as_ref()
-                .expect("Expected function, got error."))(ctx)
-        }
+        unsafe { (self.hipCtxSetCurrent.as_ref().expect("Expected function, got error."))(ctx) }
     }
     pub unsafe fn hipCtxGetCurrent(&self, ctx: *mut hipCtx_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipCtxGetCurrent
-                .as_ref()
-                .expect("Expected function, got error."))(ctx)
-        }
+        unsafe { (self.hipCtxGetCurrent.as_ref().expect("Expected function, got error."))(ctx) }
     }
     pub unsafe fn hipCtxGetDevice(&self, device: *mut hipDevice_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipCtxGetDevice
-                .as_ref()
-                .expect("Expected function, got error."))(device)
-        }
+        unsafe { (self.hipCtxGetDevice.as_ref().expect("Expected function, got error."))(device) }
     }
     pub unsafe fn hipCtxGetApiVersion(
         &self,
@@ -12006,75 +11629,34 @@ impl HipApi {
         apiVersion: *mut ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipCtxGetApiVersion
-                .as_ref()
-                .expect("Expected function, got error."))(ctx, apiVersion)
+            (self.hipCtxGetApiVersion.as_ref().expect("Expected function, got error."))(ctx, apiVersion)
         }
     }
     pub unsafe fn hipCtxGetCacheConfig(&self, cacheConfig: *mut hipFuncCache_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipCtxGetCacheConfig
-                .as_ref()
-                .expect("Expected function, got error."))(cacheConfig)
-        }
+        unsafe { (self.hipCtxGetCacheConfig.as_ref().expect("Expected function, got error."))(cacheConfig) }
     }
     pub unsafe fn hipCtxSetCacheConfig(&self, cacheConfig: hipFuncCache_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipCtxSetCacheConfig
-                .as_ref()
-                .expect("Expected function, got error."))(cacheConfig)
-        }
+        unsafe { (self.hipCtxSetCacheConfig.as_ref().expect("Expected function, got error."))(cacheConfig) }
     }
     pub unsafe fn hipCtxSetSharedMemConfig(&self, config: hipSharedMemConfig) -> hipError_t {
-        unsafe {
-            (self
-                .hipCtxSetSharedMemConfig
-                .as_ref()
-                .expect("Expected function, got error."))(config)
-        }
+        unsafe { (self.hipCtxSetSharedMemConfig.as_ref().expect("Expected function, got error."))(config) }
     }
     pub unsafe fn hipCtxGetSharedMemConfig(&self, pConfig: *mut hipSharedMemConfig) -> hipError_t {
-        unsafe {
-            (self
-                .hipCtxGetSharedMemConfig
-                .as_ref()
-                .expect("Expected function, got error."))(pConfig)
-        }
+        unsafe { (self.hipCtxGetSharedMemConfig.as_ref().expect("Expected function, got error."))(pConfig) }
     }
     pub unsafe fn hipCtxSynchronize(&self) -> hipError_t {
-        unsafe {
-            (self
-                .hipCtxSynchronize
-                .as_ref()
-                .expect("Expected function, got error."))()
-        }
+        unsafe { (self.hipCtxSynchronize.as_ref().expect("Expected function, got error."))() }
     }
     pub unsafe fn hipCtxGetFlags(&self, flags: *mut ::core::ffi::c_uint) -> hipError_t {
-        unsafe {
-            (self
-                .hipCtxGetFlags
-                .as_ref()
-                .expect("Expected function, got error."))(flags)
-        }
+        unsafe { (self.hipCtxGetFlags.as_ref().expect("Expected function, got error."))(flags) }
     }
     pub unsafe fn hipCtxEnablePeerAccess(&self, peerCtx: hipCtx_t, flags: ::core::ffi::c_uint) -> hipError_t {
         unsafe {
-            (self
-                .hipCtxEnablePeerAccess
-                .as_ref()
-                .expect("Expected function, got error."))(peerCtx, flags)
+            (self.hipCtxEnablePeerAccess.as_ref().expect("Expected function, got error."))(peerCtx, flags)
         }
     }
     pub unsafe fn hipCtxDisablePeerAccess(&self, peerCtx: hipCtx_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipCtxDisablePeerAccess
-                .as_ref()
-                .expect("Expected function, got error."))(peerCtx)
-        }
+        unsafe { (self.hipCtxDisablePeerAccess.as_ref().expect("Expected function, got error."))(peerCtx) }
     }
     pub unsafe fn hipDevicePrimaryCtxGetState(
         &self,
@@ -12083,35 +11665,21 @@ impl HipApi {
         active: *mut ::core::ffi::c_int,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipDevicePrimaryCtxGetState
-                .as_ref()
-                .expect("Expected function, got error."))(dev, flags, active)
+            (self.hipDevicePrimaryCtxGetState.as_ref().expect("Expected function, got error."))(
+                dev, flags, active,
+            )
         }
     }
     pub unsafe fn hipDevicePrimaryCtxRelease(&self, dev: hipDevice_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipDevicePrimaryCtxRelease
-                .as_ref()
-                .expect("Expected function, got error."))(dev)
-        }
+        unsafe { (self.hipDevicePrimaryCtxRelease.as_ref().expect("Expected function, got error."))(dev) }
     }
     pub unsafe fn hipDevicePrimaryCtxRetain(&self, pctx: *mut hipCtx_t, dev: hipDevice_t) -> hipError_t {
         unsafe {
-            (self
-                .hipDevicePrimaryCtxRetain
-                .as_ref()
-                .expect("Expected function, got error."))(pctx, dev)
+            (self.hipDevicePrimaryCtxRetain.as_ref().expect("Expected function, got error."))(pctx, dev)
         }
     }
     pub unsafe fn hipDevicePrimaryCtxReset(&self, dev: hipDevice_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipDevicePrimaryCtxReset
-                .as_ref()
-                .expect("Expected function, got error."))(dev)
-        }
+        unsafe { (self.hipDevicePrimaryCtxReset.as_ref().expect("Expected function, got error."))(dev) }
     }
     pub unsafe fn hipDevicePrimaryCtxSetFlags(
         &self,
@@ -12119,10 +11687,7 @@ impl HipApi {
         flags: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipDevicePrimaryCtxSetFlags
-                .as_ref()
-                .expect("Expected function, got error."))(dev, flags)
+            (self.hipDevicePrimaryCtxSetFlags.as_ref().expect("Expected function, got error."))(dev, flags)
         }
     }
     pub unsafe fn hipModuleLoadFatBinary(
@@ -12131,10 +11696,7 @@ impl HipApi {
         fatbin: *const ::core::ffi::c_void,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipModuleLoadFatBinary
-                .as_ref()
-                .expect("Expected function, got error."))(module, fatbin)
+            (self.hipModuleLoadFatBinary.as_ref().expect("Expected function, got error."))(module, fatbin)
         }
     }
     pub unsafe fn hipModuleLoad(
@@ -12142,20 +11704,10 @@ impl HipApi {
         module: *mut hipModule_t,
         fname: *const ::core::ffi::c_char,
     ) -> hipError_t {
-        unsafe {
-            (self
-                .hipModuleLoad
-                .as_ref()
-                .expect("Expected function, got error."))(module, fname)
-        }
+        unsafe { (self.hipModuleLoad.as_ref().expect("Expected function, got error."))(module, fname) }
     }
     pub unsafe fn hipModuleUnload(&self, module: hipModule_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipModuleUnload
-                .as_ref()
-                .expect("Expected function, got error."))(module)
-        }
+        unsafe { (self.hipModuleUnload.as_ref().expect("Expected function, got error."))(module) }
     }
     pub unsafe fn hipModuleGetFunction(
         &self,
@@ -12164,10 +11716,9 @@ impl HipApi {
         kname: *const ::core::ffi::c_char,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipModuleGetFunction
-                .as_ref()
-                .expect("Expected function, got error."))(function, module, kname)
+            (self.hipModuleGetFunction.as_ref().expect("Expected function, got error."))(
+                function, module, kname,
+            )
         }
     }
     pub unsafe fn hipModuleGetFunctionCount(
@@ -12176,10 +11727,7 @@ impl HipApi {
         mod_: hipModule_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipModuleGetFunctionCount
-                .as_ref()
-                .expect("Expected function, got error."))(count, mod_)
+            (self.hipModuleGetFunctionCount.as_ref().expect("Expected function, got error."))(count, mod_)
         }
     }
     pub unsafe fn hipLibraryLoadData(
@@ -12194,10 +11742,7 @@ impl HipApi {
         numLibraryOptions: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipLibraryLoadData
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipLibraryLoadData.as_ref().expect("Expected function, got error."))(
                 library,
                 code,
                 jitOptions,
@@ -12221,10 +11766,7 @@ impl HipApi {
         numLibraryOptions: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipLibraryLoadFromFile
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipLibraryLoadFromFile.as_ref().expect("Expected function, got error."))(
                 library,
                 fileName,
                 jitOptions,
@@ -12237,12 +11779,7 @@ impl HipApi {
         }
     }
     pub unsafe fn hipLibraryUnload(&self, library: hipLibrary_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipLibraryUnload
-                .as_ref()
-                .expect("Expected function, got error."))(library)
-        }
+        unsafe { (self.hipLibraryUnload.as_ref().expect("Expected function, got error."))(library) }
     }
     pub unsafe fn hipLibraryGetKernel(
         &self,
@@ -12251,10 +11788,9 @@ impl HipApi {
         name: *const ::core::ffi::c_char,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipLibraryGetKernel
-                .as_ref()
-                .expect("Expected function, got error."))(pKernel, library, name)
+            (self.hipLibraryGetKernel.as_ref().expect("Expected function, got error."))(
+                pKernel, library, name,
+            )
         }
     }
     pub unsafe fn hipLibraryGetKernelCount(
@@ -12263,10 +11799,7 @@ impl HipApi {
         library: hipLibrary_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipLibraryGetKernelCount
-                .as_ref()
-                .expect("Expected function, got error."))(count, library)
+            (self.hipLibraryGetKernelCount.as_ref().expect("Expected function, got error."))(count, library)
         }
     }
     pub unsafe fn hipLibraryEnumerateKernels(
@@ -12276,18 +11809,14 @@ impl HipApi {
         library: hipLibrary_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipLibraryEnumerateKernels
-                .as_ref()
-                .expect("Expected function, got error."))(kernels, numKernels, library)
+            (self.hipLibraryEnumerateKernels.as_ref().expect("Expected function, got error."))(
+                kernels, numKernels, library,
+            )
         }
     }
     pub unsafe fn hipKernelGetLibrary(&self, library: *mut hipLibrary_t, kernel: hipKernel_t) -> hipError_t {
         unsafe {
-            (self
-                .hipKernelGetLibrary
-                .as_ref()
-                .expect("Expected function, got error."))(library, kernel)
+            (self.hipKernelGetLibrary.as_ref().expect("Expected function, got error."))(library, kernel)
         }
     }
     pub unsafe fn hipKernelGetName(
@@ -12295,24 +11824,14 @@ impl HipApi {
         name: *mut *const ::core::ffi::c_char,
         kernel: hipKernel_t,
     ) -> hipError_t {
-        unsafe {
-            (self
-                .hipKernelGetName
-                .as_ref()
-                .expect("Expected function, got error."))(name, kernel)
-        }
+        unsafe { (self.hipKernelGetName.as_ref().expect("Expected function, got error."))(name, kernel) }
     }
     pub unsafe fn hipFuncGetAttributes(
         &self,
         attr: *mut hipFuncAttributes,
         func: *const ::core::ffi::c_void,
     ) -> hipError_t {
-        unsafe {
-            (self
-                .hipFuncGetAttributes
-                .as_ref()
-                .expect("Expected function, got error."))(attr, func)
-        }
+        unsafe { (self.hipFuncGetAttributes.as_ref().expect("Expected function, got error."))(attr, func) }
     }
     pub unsafe fn hipFuncGetAttribute(
         &self,
@@ -12321,10 +11840,7 @@ impl HipApi {
         hfunc: hipFunction_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipFuncGetAttribute
-                .as_ref()
-                .expect("Expected function, got error."))(value, attrib, hfunc)
+            (self.hipFuncGetAttribute.as_ref().expect("Expected function, got error."))(value, attrib, hfunc)
         }
     }
     pub unsafe fn hipGetFuncBySymbol(
@@ -12333,10 +11849,7 @@ impl HipApi {
         symbolPtr: *const ::core::ffi::c_void,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGetFuncBySymbol
-                .as_ref()
-                .expect("Expected function, got error."))(functionPtr, symbolPtr)
+            (self.hipGetFuncBySymbol.as_ref().expect("Expected function, got error."))(functionPtr, symbolPtr)
         }
     }
     pub unsafe fn hipGetDriverEntryPoint(
@@ -12347,10 +11860,12 @@ impl HipApi {
         driverStatus: *mut hipDriverEntryPointQueryResult,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGetDriverEntryPoint
-                .as_ref()
-                .expect("Expected function, got error."))(symbol, funcPtr, flags, driverStatus)
+            (self.hipGetDriverEntryPoint.as_ref().expect("Expected function, got error."))(
+                symbol,
+                funcPtr,
+                flags,
+                driverStatus,
+            )
         }
     }
     pub unsafe fn hipModuleGetTexRef(
@@ -12360,10 +11875,7 @@ impl HipApi {
         name: *const ::core::ffi::c_char,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipModuleGetTexRef
-                .as_ref()
-                .expect("Expected function, got error."))(texRef, hmod, name)
+            (self.hipModuleGetTexRef.as_ref().expect("Expected function, got error."))(texRef, hmod, name)
         }
     }
     pub unsafe fn hipModuleLoadData(
@@ -12371,12 +11883,7 @@ impl HipApi {
         module: *mut hipModule_t,
         image: *const ::core::ffi::c_void,
     ) -> hipError_t {
-        unsafe {
-            (self
-                .hipModuleLoadData
-                .as_ref()
-                .expect("Expected function, got error."))(module, image)
-        }
+        unsafe { (self.hipModuleLoadData.as_ref().expect("Expected function, got error."))(module, image) }
     }
     pub unsafe fn hipModuleLoadDataEx(
         &self,
@@ -12387,11 +11894,12 @@ impl HipApi {
         optionValues: *mut *mut ::core::ffi::c_void,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipModuleLoadDataEx
-                .as_ref()
-                .expect("Expected function, got error."))(
-                module, image, numOptions, options, optionValues
+            (self.hipModuleLoadDataEx.as_ref().expect("Expected function, got error."))(
+                module,
+                image,
+                numOptions,
+                options,
+                optionValues,
             )
         }
     }
@@ -12407,10 +11915,7 @@ impl HipApi {
         optionValues: *mut *mut ::core::ffi::c_void,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipLinkAddData
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipLinkAddData.as_ref().expect("Expected function, got error."))(
                 state,
                 type_,
                 data,
@@ -12432,10 +11937,7 @@ impl HipApi {
         optionValues: *mut *mut ::core::ffi::c_void,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipLinkAddFile
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipLinkAddFile.as_ref().expect("Expected function, got error."))(
                 state,
                 type_,
                 path,
@@ -12452,10 +11954,7 @@ impl HipApi {
         sizeOut: *mut usize,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipLinkComplete
-                .as_ref()
-                .expect("Expected function, got error."))(state, hipBinOut, sizeOut)
+            (self.hipLinkComplete.as_ref().expect("Expected function, got error."))(state, hipBinOut, sizeOut)
         }
     }
     pub unsafe fn hipLinkCreate(
@@ -12466,21 +11965,16 @@ impl HipApi {
         stateOut: *mut hipLinkState_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipLinkCreate
-                .as_ref()
-                .expect("Expected function, got error."))(
-                numOptions, options, optionValues, stateOut
+            (self.hipLinkCreate.as_ref().expect("Expected function, got error."))(
+                numOptions,
+                options,
+                optionValues,
+                stateOut,
             )
         }
     }
     pub unsafe fn hipLinkDestroy(&self, state: hipLinkState_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipLinkDestroy
-                .as_ref()
-                .expect("Expected function, got error."))(state)
-        }
+        unsafe { (self.hipLinkDestroy.as_ref().expect("Expected function, got error."))(state) }
     }
     pub unsafe fn hipModuleLaunchKernel(
         &self,
@@ -12497,10 +11991,7 @@ impl HipApi {
         extra: *mut *mut ::core::ffi::c_void,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipModuleLaunchKernel
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipModuleLaunchKernel.as_ref().expect("Expected function, got error."))(
                 f,
                 gridDimX,
                 gridDimY,
@@ -12529,10 +12020,7 @@ impl HipApi {
         kernelParams: *mut *mut ::core::ffi::c_void,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipModuleLaunchCooperativeKernel
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipModuleLaunchCooperativeKernel.as_ref().expect("Expected function, got error."))(
                 f,
                 gridDimX,
                 gridDimY,
@@ -12569,10 +12057,7 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipLaunchCooperativeKernel
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipLaunchCooperativeKernel.as_ref().expect("Expected function, got error."))(
                 f,
                 gridDim,
                 blockDimX,
@@ -12589,10 +12074,11 @@ impl HipApi {
         flags: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipLaunchCooperativeKernelMultiDevice
-                .as_ref()
-                .expect("Expected function, got error."))(launchParamsList, numDevices, flags)
+            (self.hipLaunchCooperativeKernelMultiDevice.as_ref().expect("Expected function, got error."))(
+                launchParamsList,
+                numDevices,
+                flags,
+            )
         }
     }
     pub unsafe fn hipExtLaunchMultiKernelMultiDevice(
@@ -12602,10 +12088,11 @@ impl HipApi {
         flags: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipExtLaunchMultiKernelMultiDevice
-                .as_ref()
-                .expect("Expected function, got error."))(launchParamsList, numDevices, flags)
+            (self.hipExtLaunchMultiKernelMultiDevice.as_ref().expect("Expected function, got error."))(
+                launchParamsList,
+                numDevices,
+                flags,
+            )
         }
     }
     pub unsafe fn hipLaunchKernelExC(
@@ -12615,10 +12102,7 @@ impl HipApi {
         args: *mut *mut ::core::ffi::c_void,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipLaunchKernelExC
-                .as_ref()
-                .expect("Expected function, got error."))(config, fPtr, args)
+            (self.hipLaunchKernelExC.as_ref().expect("Expected function, got error."))(config, fPtr, args)
         }
     }
     pub unsafe fn hipDrvLaunchKernelEx(
@@ -12629,10 +12113,9 @@ impl HipApi {
         extra: *mut *mut ::core::ffi::c_void,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipDrvLaunchKernelEx
-                .as_ref()
-                .expect("Expected function, got error."))(config, f, params, extra)
+            (self.hipDrvLaunchKernelEx.as_ref().expect("Expected function, got error."))(
+                config, f, params, extra,
+            )
         }
     }
     pub unsafe fn hipMemGetHandleForAddressRange(
@@ -12644,10 +12127,9 @@ impl HipApi {
         flags: ::core::ffi::c_ulonglong,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemGetHandleForAddressRange
-                .as_ref()
-                .expect("Expected function, got error."))(handle, dptr, size, handleType, flags)
+            (self.hipMemGetHandleForAddressRange.as_ref().expect("Expected function, got error."))(
+                handle, dptr, size, handleType, flags,
+            )
         }
     }
     pub unsafe fn hipModuleOccupancyMaxPotentialBlockSize(
@@ -12659,10 +12141,7 @@ impl HipApi {
         blockSizeLimit: ::core::ffi::c_int,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipModuleOccupancyMaxPotentialBlockSize
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipModuleOccupancyMaxPotentialBlockSize.as_ref().expect("Expected function, got error."))(
                 gridSize,
                 blockSize,
                 f,
@@ -12769,10 +12248,7 @@ impl HipApi {
         blockSizeLimit: ::core::ffi::c_int,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipOccupancyMaxPotentialBlockSize
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipOccupancyMaxPotentialBlockSize.as_ref().expect("Expected function, got error."))(
                 gridSize,
                 blockSize,
                 f,
@@ -12789,27 +12265,19 @@ impl HipApi {
         blockSize: ::core::ffi::c_int,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipOccupancyAvailableDynamicSMemPerBlock
-                .as_ref()
-                .expect("Expected function, got error."))(dynamicSmemSize, f, numBlocks, blockSize)
+            (self.hipOccupancyAvailableDynamicSMemPerBlock.as_ref().expect("Expected function, got error."))(
+                dynamicSmemSize,
+                f,
+                numBlocks,
+                blockSize,
+            )
         }
     }
     pub unsafe fn hipProfilerStart(&self) -> hipError_t {
-        unsafe {
-            (self
-                .hipProfilerStart
-                .as_ref()
-                .expect("Expected function, got error."))()
-        }
+        unsafe { (self.hipProfilerStart.as_ref().expect("Expected function, got error."))() }
     }
     pub unsafe fn hipProfilerStop(&self) -> hipError_t {
-        unsafe {
-            (self
-                .hipProfilerStop
-                .as_ref()
-                .expect("Expected function, got error."))()
-        }
+        unsafe { (self.hipProfilerStop.as_ref().expect("Expected function, got error."))() }
     }
     pub unsafe fn hipConfigureCall(
         &self,
@@ -12819,10 +12287,9 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipConfigureCall
-                .as_ref()
-                .expect("Expected function, got error."))(gridDim, blockDim, sharedMem, stream)
+            (self.hipConfigureCall.as_ref().expect("Expected function, got error."))(
+                gridDim, blockDim, sharedMem, stream,
+            )
         }
     }
     pub unsafe fn hipSetupArgument(
@@ -12831,20 +12298,10 @@ impl HipApi {
         size: usize,
         offset: usize,
     ) -> hipError_t {
-        unsafe {
-            (self
-                .hipSetupArgument
-                .as_ref()
-                .expect("Expected function, got error."))(arg, size, offset)
-        }
+        unsafe { (self.hipSetupArgument.as_ref().expect("Expected function, got error."))(arg, size, offset) }
     }
     pub unsafe fn hipLaunchByPtr(&self, func: *const ::core::ffi::c_void) -> hipError_t {
-        unsafe {
-            (self
-                .hipLaunchByPtr
-                .as_ref()
-                .expect("Expected function, got error."))(func)
-        }
+        unsafe { (self.hipLaunchByPtr.as_ref().expect("Expected function, got error."))(func) }
     }
     pub unsafe fn hipLaunchKernel(
         &self,
@@ -12856,10 +12313,7 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipLaunchKernel
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipLaunchKernel.as_ref().expect("Expected function, got error."))(
                 function_address,
                 numBlocks,
                 dimBlocks,
@@ -12876,19 +12330,11 @@ impl HipApi {
         userData: *mut ::core::ffi::c_void,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipLaunchHostFunc
-                .as_ref()
-                .expect("Expected function, got error."))(stream, fn_, userData)
+            (self.hipLaunchHostFunc.as_ref().expect("Expected function, got error."))(stream, fn_, userData)
         }
     }
     pub unsafe fn hipDrvMemcpy2DUnaligned(&self, pCopy: *const hip_Memcpy2D) -> hipError_t {
-        unsafe {
-            (self
-                .hipDrvMemcpy2DUnaligned
-                .as_ref()
-                .expect("Expected function, got error."))(pCopy)
-        }
+        unsafe { (self.hipDrvMemcpy2DUnaligned.as_ref().expect("Expected function, got error."))(pCopy) }
     }
     pub unsafe fn hipExtLaunchKernel(
         &self,
@@ -12903,10 +12349,7 @@ impl HipApi {
         flags: ::core::ffi::c_int,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipExtLaunchKernel
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipExtLaunchKernel.as_ref().expect("Expected function, got error."))(
                 function_address,
                 numBlocks,
                 dimBlocks,
@@ -12927,20 +12370,17 @@ impl HipApi {
         pResViewDesc: *const hipResourceViewDesc,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipCreateTextureObject
-                .as_ref()
-                .expect("Expected function, got error."))(
-                pTexObject, pResDesc, pTexDesc, pResViewDesc
+            (self.hipCreateTextureObject.as_ref().expect("Expected function, got error."))(
+                pTexObject,
+                pResDesc,
+                pTexDesc,
+                pResViewDesc,
             )
         }
     }
     pub unsafe fn hipDestroyTextureObject(&self, textureObject: hipTextureObject_t) -> hipError_t {
         unsafe {
-            (self
-                .hipDestroyTextureObject
-                .as_ref()
-                .expect("Expected function, got error."))(textureObject)
+            (self.hipDestroyTextureObject.as_ref().expect("Expected function, got error."))(textureObject)
         }
     }
     pub unsafe fn hipGetChannelDesc(
@@ -12948,12 +12388,7 @@ impl HipApi {
         desc: *mut hipChannelFormatDesc,
         array: hipArray_const_t,
     ) -> hipError_t {
-        unsafe {
-            (self
-                .hipGetChannelDesc
-                .as_ref()
-                .expect("Expected function, got error."))(desc, array)
-        }
+        unsafe { (self.hipGetChannelDesc.as_ref().expect("Expected function, got error."))(desc, array) }
     }
     pub unsafe fn hipGetTextureObjectResourceDesc(
         &self,
@@ -12961,10 +12396,10 @@ impl HipApi {
         textureObject: hipTextureObject_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGetTextureObjectResourceDesc
-                .as_ref()
-                .expect("Expected function, got error."))(pResDesc, textureObject)
+            (self.hipGetTextureObjectResourceDesc.as_ref().expect("Expected function, got error."))(
+                pResDesc,
+                textureObject,
+            )
         }
     }
     pub unsafe fn hipGetTextureObjectResourceViewDesc(
@@ -12973,10 +12408,10 @@ impl HipApi {
         textureObject: hipTextureObject_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGetTextureObjectResourceViewDesc
-                .as_ref()
-                .expect("Expected function, got error."))(pResViewDesc, textureObject)
+            (self.hipGetTextureObjectResourceViewDesc.as_ref().expect("Expected function, got error."))(
+                pResViewDesc,
+                textureObject,
+            )
         }
     }
     pub unsafe fn hipGetTextureObjectTextureDesc(
@@ -12985,10 +12420,10 @@ impl HipApi {
         textureObject: hipTextureObject_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGetTextureObjectTextureDesc
-                .as_ref()
-                .expect("Expected function, got error."))(pTexDesc, textureObject)
+            (self.hipGetTextureObjectTextureDesc.as_ref().expect("Expected function, got error."))(
+                pTexDesc,
+                textureObject,
+            )
         }
     }
     pub unsafe fn hipTexObjectCreate(
@@ -12999,21 +12434,16 @@ impl HipApi {
         pResViewDesc: *const HIP_RESOURCE_VIEW_DESC,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipTexObjectCreate
-                .as_ref()
-                .expect("Expected function, got error."))(
-                pTexObject, pResDesc, pTexDesc, pResViewDesc
+            (self.hipTexObjectCreate.as_ref().expect("Expected function, got error."))(
+                pTexObject,
+                pResDesc,
+                pTexDesc,
+                pResViewDesc,
             )
         }
     }
     pub unsafe fn hipTexObjectDestroy(&self, texObject: hipTextureObject_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipTexObjectDestroy
-                .as_ref()
-                .expect("Expected function, got error."))(texObject)
-        }
+        unsafe { (self.hipTexObjectDestroy.as_ref().expect("Expected function, got error."))(texObject) }
     }
     pub unsafe fn hipTexObjectGetResourceDesc(
         &self,
@@ -13021,10 +12451,9 @@ impl HipApi {
         texObject: hipTextureObject_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipTexObjectGetResourceDesc
-                .as_ref()
-                .expect("Expected function, got error."))(pResDesc, texObject)
+            (self.hipTexObjectGetResourceDesc.as_ref().expect("Expected function, got error."))(
+                pResDesc, texObject,
+            )
         }
     }
     pub unsafe fn hipTexObjectGetResourceViewDesc(
@@ -13033,10 +12462,10 @@ impl HipApi {
         texObject: hipTextureObject_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipTexObjectGetResourceViewDesc
-                .as_ref()
-                .expect("Expected function, got error."))(pResViewDesc, texObject)
+            (self.hipTexObjectGetResourceViewDesc.as_ref().expect("Expected function, got error."))(
+                pResViewDesc,
+                texObject,
+            )
         }
     }
     pub unsafe fn hipTexObjectGetTextureDesc(
@@ -13045,10 +12474,9 @@ impl HipApi {
         texObject: hipTextureObject_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipTexObjectGetTextureDesc
-                .as_ref()
-                .expect("Expected function, got error."))(pTexDesc, texObject)
+            (self.hipTexObjectGetTextureDesc.as_ref().expect("Expected function, got error."))(
+                pTexDesc, texObject,
+            )
         }
     }
     pub unsafe fn hipMallocMipmappedArray(
@@ -13060,20 +12488,18 @@ impl HipApi {
         flags: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMallocMipmappedArray
-                .as_ref()
-                .expect("Expected function, got error."))(
-                mipmappedArray, desc, extent, numLevels, flags
+            (self.hipMallocMipmappedArray.as_ref().expect("Expected function, got error."))(
+                mipmappedArray,
+                desc,
+                extent,
+                numLevels,
+                flags,
             )
         }
     }
     pub unsafe fn hipFreeMipmappedArray(&self, mipmappedArray: hipMipmappedArray_t) -> hipError_t {
         unsafe {
-            (self
-                .hipFreeMipmappedArray
-                .as_ref()
-                .expect("Expected function, got error."))(mipmappedArray)
+            (self.hipFreeMipmappedArray.as_ref().expect("Expected function, got error."))(mipmappedArray)
         }
     }
     pub unsafe fn hipGetMipmappedArrayLevel(
@@ -13083,10 +12509,11 @@ impl HipApi {
         level: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGetMipmappedArrayLevel
-                .as_ref()
-                .expect("Expected function, got error."))(levelArray, mipmappedArray, level)
+            (self.hipGetMipmappedArrayLevel.as_ref().expect("Expected function, got error."))(
+                levelArray,
+                mipmappedArray,
+                level,
+            )
         }
     }
     pub unsafe fn hipMipmappedArrayCreate(
@@ -13096,20 +12523,16 @@ impl HipApi {
         numMipmapLevels: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMipmappedArrayCreate
-                .as_ref()
-                .expect("Expected function, got error."))(
-                pHandle, pMipmappedArrayDesc, numMipmapLevels
+            (self.hipMipmappedArrayCreate.as_ref().expect("Expected function, got error."))(
+                pHandle,
+                pMipmappedArrayDesc,
+                numMipmapLevels,
             )
         }
     }
     pub unsafe fn hipMipmappedArrayDestroy(&self, hMipmappedArray: hipMipmappedArray_t) -> hipError_t {
         unsafe {
-            (self
-                .hipMipmappedArrayDestroy
-                .as_ref()
-                .expect("Expected function, got error."))(hMipmappedArray)
+            (self.hipMipmappedArrayDestroy.as_ref().expect("Expected function, got error."))(hMipmappedArray)
         }
     }
     pub unsafe fn hipMipmappedArrayGetLevel(
@@ -13119,10 +12542,11 @@ impl HipApi {
         level: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMipmappedArrayGetLevel
-                .as_ref()
-                .expect("Expected function, got error."))(pLevelArray, hMipMappedArray, level)
+            (self.hipMipmappedArrayGetLevel.as_ref().expect("Expected function, got error."))(
+                pLevelArray,
+                hMipMappedArray,
+                level,
+            )
         }
     }
     pub unsafe fn hipBindTextureToMipmappedArray(
@@ -13132,10 +12556,11 @@ impl HipApi {
         desc: *const hipChannelFormatDesc,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipBindTextureToMipmappedArray
-                .as_ref()
-                .expect("Expected function, got error."))(tex, mipmappedArray, desc)
+            (self.hipBindTextureToMipmappedArray.as_ref().expect("Expected function, got error."))(
+                tex,
+                mipmappedArray,
+                desc,
+            )
         }
     }
     pub unsafe fn hipGetTextureReference(
@@ -13144,10 +12569,7 @@ impl HipApi {
         symbol: *const ::core::ffi::c_void,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGetTextureReference
-                .as_ref()
-                .expect("Expected function, got error."))(texref, symbol)
+            (self.hipGetTextureReference.as_ref().expect("Expected function, got error."))(texref, symbol)
         }
     }
     pub unsafe fn hipTexRefGetBorderColor(
@@ -13156,10 +12578,10 @@ impl HipApi {
         texRef: *const textureReference,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipTexRefGetBorderColor
-                .as_ref()
-                .expect("Expected function, got error."))(pBorderColor, texRef)
+            (self.hipTexRefGetBorderColor.as_ref().expect("Expected function, got error."))(
+                pBorderColor,
+                texRef,
+            )
         }
     }
     pub unsafe fn hipTexRefGetArray(
@@ -13167,12 +12589,7 @@ impl HipApi {
         pArray: *mut hipArray_t,
         texRef: *const textureReference,
     ) -> hipError_t {
-        unsafe {
-            (self
-                .hipTexRefGetArray
-                .as_ref()
-                .expect("Expected function, got error."))(pArray, texRef)
-        }
+        unsafe { (self.hipTexRefGetArray.as_ref().expect("Expected function, got error."))(pArray, texRef) }
     }
     pub unsafe fn hipTexRefSetAddressMode(
         &self,
@@ -13181,10 +12598,7 @@ impl HipApi {
         am: hipTextureAddressMode,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipTexRefSetAddressMode
-                .as_ref()
-                .expect("Expected function, got error."))(texRef, dim, am)
+            (self.hipTexRefSetAddressMode.as_ref().expect("Expected function, got error."))(texRef, dim, am)
         }
     }
     pub unsafe fn hipTexRefSetArray(
@@ -13194,10 +12608,7 @@ impl HipApi {
         flags: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipTexRefSetArray
-                .as_ref()
-                .expect("Expected function, got error."))(tex, array, flags)
+            (self.hipTexRefSetArray.as_ref().expect("Expected function, got error."))(tex, array, flags)
         }
     }
     pub unsafe fn hipTexRefSetFilterMode(
@@ -13205,24 +12616,14 @@ impl HipApi {
         texRef: *mut textureReference,
         fm: hipTextureFilterMode,
     ) -> hipError_t {
-        unsafe {
-            (self
-                .hipTexRefSetFilterMode
-                .as_ref()
-                .expect("Expected function, got error."))(texRef, fm)
-        }
+        unsafe { (self.hipTexRefSetFilterMode.as_ref().expect("Expected function, got error."))(texRef, fm) }
     }
     pub unsafe fn hipTexRefSetFlags(
         &self,
         texRef: *mut textureReference,
         Flags: ::core::ffi::c_uint,
     ) -> hipError_t {
-        unsafe {
-            (self
-                .hipTexRefSetFlags
-                .as_ref()
-                .expect("Expected function, got error."))(texRef, Flags)
-        }
+        unsafe { (self.hipTexRefSetFlags.as_ref().expect("Expected function, got error."))(texRef, Flags) }
     }
     pub unsafe fn hipTexRefSetFormat(
         &self,
@@ -13231,10 +12632,11 @@ impl HipApi {
         NumPackedComponents: ::core::ffi::c_int,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipTexRefSetFormat
-                .as_ref()
-                .expect("Expected function, got error."))(texRef, fmt, NumPackedComponents)
+            (self.hipTexRefSetFormat.as_ref().expect("Expected function, got error."))(
+                texRef,
+                fmt,
+                NumPackedComponents,
+            )
         }
     }
     pub unsafe fn hipBindTexture(
@@ -13246,10 +12648,9 @@ impl HipApi {
         size: usize,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipBindTexture
-                .as_ref()
-                .expect("Expected function, got error."))(offset, tex, devPtr, desc, size)
+            (self.hipBindTexture.as_ref().expect("Expected function, got error."))(
+                offset, tex, devPtr, desc, size,
+            )
         }
     }
     pub unsafe fn hipBindTexture2D(
@@ -13263,11 +12664,8 @@ impl HipApi {
         pitch: usize,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipBindTexture2D
-                .as_ref()
-                .expect("Expected function, got error."))(
-                offset, tex, devPtr, desc, width, height, pitch
+            (self.hipBindTexture2D.as_ref().expect("Expected function, got error."))(
+                offset, tex, devPtr, desc, width, height, pitch,
             )
         }
     }
@@ -13278,10 +12676,7 @@ impl HipApi {
         desc: *const hipChannelFormatDesc,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipBindTextureToArray
-                .as_ref()
-                .expect("Expected function, got error."))(tex, array, desc)
+            (self.hipBindTextureToArray.as_ref().expect("Expected function, got error."))(tex, array, desc)
         }
     }
     pub unsafe fn hipGetTextureAlignmentOffset(
@@ -13290,19 +12685,13 @@ impl HipApi {
         texref: *const textureReference,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGetTextureAlignmentOffset
-                .as_ref()
-                .expect("Expected function, got error."))(offset, texref)
+            (self.hipGetTextureAlignmentOffset.as_ref().expect("Expected function, got error."))(
+                offset, texref,
+            )
         }
     }
     pub unsafe fn hipUnbindTexture(&self, tex: *const textureReference) -> hipError_t {
-        unsafe {
-            (self
-                .hipUnbindTexture
-                .as_ref()
-                .expect("Expected function, got error."))(tex)
-        }
+        unsafe { (self.hipUnbindTexture.as_ref().expect("Expected function, got error."))(tex) }
     }
     pub unsafe fn hipTexRefGetAddress(
         &self,
@@ -13310,10 +12699,7 @@ impl HipApi {
         texRef: *const textureReference,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipTexRefGetAddress
-                .as_ref()
-                .expect("Expected function, got error."))(dev_ptr, texRef)
+            (self.hipTexRefGetAddress.as_ref().expect("Expected function, got error."))(dev_ptr, texRef)
         }
     }
     pub unsafe fn hipTexRefGetAddressMode(
@@ -13323,10 +12709,7 @@ impl HipApi {
         dim: ::core::ffi::c_int,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipTexRefGetAddressMode
-                .as_ref()
-                .expect("Expected function, got error."))(pam, texRef, dim)
+            (self.hipTexRefGetAddressMode.as_ref().expect("Expected function, got error."))(pam, texRef, dim)
         }
     }
     pub unsafe fn hipTexRefGetFilterMode(
@@ -13334,24 +12717,14 @@ impl HipApi {
         pfm: *mut hipTextureFilterMode,
         texRef: *const textureReference,
     ) -> hipError_t {
-        unsafe {
-            (self
-                .hipTexRefGetFilterMode
-                .as_ref()
-                .expect("Expected function, got error."))(pfm, texRef)
-        }
+        unsafe { (self.hipTexRefGetFilterMode.as_ref().expect("Expected function, got error."))(pfm, texRef) }
     }
     pub unsafe fn hipTexRefGetFlags(
         &self,
         pFlags: *mut ::core::ffi::c_uint,
         texRef: *const textureReference,
     ) -> hipError_t {
-        unsafe {
-            (self
-                .hipTexRefGetFlags
-                .as_ref()
-                .expect("Expected function, got error."))(pFlags, texRef)
-        }
+        unsafe { (self.hipTexRefGetFlags.as_ref().expect("Expected function, got error."))(pFlags, texRef) }
     }
     pub unsafe fn hipTexRefGetFormat(
         &self,
@@ -13360,10 +12733,11 @@ impl HipApi {
         texRef: *const textureReference,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipTexRefGetFormat
-                .as_ref()
-                .expect("Expected function, got error."))(pFormat, pNumChannels, texRef)
+            (self.hipTexRefGetFormat.as_ref().expect("Expected function, got error."))(
+                pFormat,
+                pNumChannels,
+                texRef,
+            )
         }
     }
     pub unsafe fn hipTexRefGetMaxAnisotropy(
@@ -13372,10 +12746,9 @@ impl HipApi {
         texRef: *const textureReference,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipTexRefGetMaxAnisotropy
-                .as_ref()
-                .expect("Expected function, got error."))(pmaxAnsio, texRef)
+            (self.hipTexRefGetMaxAnisotropy.as_ref().expect("Expected function, got error."))(
+                pmaxAnsio, texRef,
+            )
         }
     }
     pub unsafe fn hipTexRefGetMipmapFilterMode(
@@ -13384,10 +12757,7 @@ impl HipApi {
         texRef: *const textureReference,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipTexRefGetMipmapFilterMode
-                .as_ref()
-                .expect("Expected function, got error."))(pfm, texRef)
+            (self.hipTexRefGetMipmapFilterMode.as_ref().expect("Expected function, got error."))(pfm, texRef)
         }
     }
     pub unsafe fn hipTexRefGetMipmapLevelBias(
@@ -13396,10 +12766,7 @@ impl HipApi {
         texRef: *const textureReference,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipTexRefGetMipmapLevelBias
-                .as_ref()
-                .expect("Expected function, got error."))(pbias, texRef)
+            (self.hipTexRefGetMipmapLevelBias.as_ref().expect("Expected function, got error."))(pbias, texRef)
         }
     }
     pub unsafe fn hipTexRefGetMipmapLevelClamp(
@@ -13409,11 +12776,10 @@ impl HipApi {
         texRef: *const textureReference,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipTexRefGetMipmapLevelClamp
-                .as_ref()
-                .expect("Expected function, got error."))(
-                pminMipmapLevelClamp, pmaxMipmapLevelClamp, texRef
+            (self.hipTexRefGetMipmapLevelClamp.as_ref().expect("Expected function, got error."))(
+                pminMipmapLevelClamp,
+                pmaxMipmapLevelClamp,
+                texRef,
             )
         }
     }
@@ -13423,10 +12789,7 @@ impl HipApi {
         texRef: *const textureReference,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipTexRefGetMipMappedArray
-                .as_ref()
-                .expect("Expected function, got error."))(pArray, texRef)
+            (self.hipTexRefGetMipMappedArray.as_ref().expect("Expected function, got error."))(pArray, texRef)
         }
     }
     pub unsafe fn hipTexRefSetAddress(
@@ -13437,10 +12800,9 @@ impl HipApi {
         bytes: usize,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipTexRefSetAddress
-                .as_ref()
-                .expect("Expected function, got error."))(ByteOffset, texRef, dptr, bytes)
+            (self.hipTexRefSetAddress.as_ref().expect("Expected function, got error."))(
+                ByteOffset, texRef, dptr, bytes,
+            )
         }
     }
     pub unsafe fn hipTexRefSetAddress2D(
@@ -13451,10 +12813,9 @@ impl HipApi {
         Pitch: usize,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipTexRefSetAddress2D
-                .as_ref()
-                .expect("Expected function, got error."))(texRef, desc, dptr, Pitch)
+            (self.hipTexRefSetAddress2D.as_ref().expect("Expected function, got error."))(
+                texRef, desc, dptr, Pitch,
+            )
         }
     }
     pub unsafe fn hipTexRefSetMaxAnisotropy(
@@ -13463,10 +12824,9 @@ impl HipApi {
         maxAniso: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipTexRefSetMaxAnisotropy
-                .as_ref()
-                .expect("Expected function, got error."))(texRef, maxAniso)
+            (self.hipTexRefSetMaxAnisotropy.as_ref().expect("Expected function, got error."))(
+                texRef, maxAniso,
+            )
         }
     }
     pub unsafe fn hipTexRefSetBorderColor(
@@ -13475,10 +12835,10 @@ impl HipApi {
         pBorderColor: *mut f32,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipTexRefSetBorderColor
-                .as_ref()
-                .expect("Expected function, got error."))(texRef, pBorderColor)
+            (self.hipTexRefSetBorderColor.as_ref().expect("Expected function, got error."))(
+                texRef,
+                pBorderColor,
+            )
         }
     }
     pub unsafe fn hipTexRefSetMipmapFilterMode(
@@ -13487,18 +12847,12 @@ impl HipApi {
         fm: hipTextureFilterMode,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipTexRefSetMipmapFilterMode
-                .as_ref()
-                .expect("Expected function, got error."))(texRef, fm)
+            (self.hipTexRefSetMipmapFilterMode.as_ref().expect("Expected function, got error."))(texRef, fm)
         }
     }
     pub unsafe fn hipTexRefSetMipmapLevelBias(&self, texRef: *mut textureReference, bias: f32) -> hipError_t {
         unsafe {
-            (self
-                .hipTexRefSetMipmapLevelBias
-                .as_ref()
-                .expect("Expected function, got error."))(texRef, bias)
+            (self.hipTexRefSetMipmapLevelBias.as_ref().expect("Expected function, got error."))(texRef, bias)
         }
     }
     pub unsafe fn hipTexRefSetMipmapLevelClamp(
@@ -13508,11 +12862,10 @@ impl HipApi {
         maxMipMapLevelClamp: f32,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipTexRefSetMipmapLevelClamp
-                .as_ref()
-                .expect("Expected function, got error."))(
-                texRef, minMipMapLevelClamp, maxMipMapLevelClamp
+            (self.hipTexRefSetMipmapLevelClamp.as_ref().expect("Expected function, got error."))(
+                texRef,
+                minMipMapLevelClamp,
+                maxMipMapLevelClamp,
             )
         }
     }
@@ -13523,22 +12876,18 @@ impl HipApi {
         Flags: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipTexRefSetMipmappedArray
-                .as_ref()
-                .expect("Expected function, got error."))(texRef, mipmappedArray, Flags)
+            (self.hipTexRefSetMipmappedArray.as_ref().expect("Expected function, got error."))(
+                texRef,
+                mipmappedArray,
+                Flags,
+            )
         }
     }
     pub unsafe fn hipApiName(&self, id: u32) -> *const ::core::ffi::c_char {
         unsafe { (self.hipApiName.as_ref().expect("Expected function, got error."))(id) }
     }
     pub unsafe fn hipKernelNameRef(&self, f: hipFunction_t) -> *const ::core::ffi::c_char {
-        unsafe {
-            (self
-                .hipKernelNameRef
-                .as_ref()
-                .expect("Expected function, got error."))(f)
-        }
+        unsafe { (self.hipKernelNameRef.as_ref().expect("Expected function, got error."))(f) }
     }
     pub unsafe fn hipKernelNameRefByPtr(
         &self,
@@ -13546,31 +12895,21 @@ impl HipApi {
         stream: hipStream_t,
     ) -> *const ::core::ffi::c_char {
         unsafe {
-            (self
-                .hipKernelNameRefByPtr
-                .as_ref()
-                .expect("Expected function, got error."))(hostFunction, stream)
+            (self.hipKernelNameRefByPtr.as_ref().expect("Expected function, got error."))(
+                hostFunction,
+                stream,
+            )
         }
     }
     pub unsafe fn hipGetStreamDeviceId(&self, stream: hipStream_t) -> ::core::ffi::c_int {
-        unsafe {
-            (self
-                .hipGetStreamDeviceId
-                .as_ref()
-                .expect("Expected function, got error."))(stream)
-        }
+        unsafe { (self.hipGetStreamDeviceId.as_ref().expect("Expected function, got error."))(stream) }
     }
     pub unsafe fn hipStreamBeginCapture(
         &self,
         stream: hipStream_t,
         mode: hipStreamCaptureMode,
     ) -> hipError_t {
-        unsafe {
-            (self
-                .hipStreamBeginCapture
-                .as_ref()
-                .expect("Expected function, got error."))(stream, mode)
-        }
+        unsafe { (self.hipStreamBeginCapture.as_ref().expect("Expected function, got error."))(stream, mode) }
     }
     pub unsafe fn hipStreamBeginCaptureToGraph(
         &self,
@@ -13582,10 +12921,7 @@ impl HipApi {
         mode: hipStreamCaptureMode,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipStreamBeginCaptureToGraph
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipStreamBeginCaptureToGraph.as_ref().expect("Expected function, got error."))(
                 stream,
                 graph,
                 dependencies,
@@ -13596,12 +12932,7 @@ impl HipApi {
         }
     }
     pub unsafe fn hipStreamEndCapture(&self, stream: hipStream_t, pGraph: *mut hipGraph_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipStreamEndCapture
-                .as_ref()
-                .expect("Expected function, got error."))(stream, pGraph)
-        }
+        unsafe { (self.hipStreamEndCapture.as_ref().expect("Expected function, got error."))(stream, pGraph) }
     }
     pub unsafe fn hipStreamGetCaptureInfo(
         &self,
@@ -13610,10 +12941,11 @@ impl HipApi {
         pId: *mut ::core::ffi::c_ulonglong,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipStreamGetCaptureInfo
-                .as_ref()
-                .expect("Expected function, got error."))(stream, pCaptureStatus, pId)
+            (self.hipStreamGetCaptureInfo.as_ref().expect("Expected function, got error."))(
+                stream,
+                pCaptureStatus,
+                pId,
+            )
         }
     }
     pub unsafe fn hipStreamGetCaptureInfo_v2(
@@ -13626,10 +12958,7 @@ impl HipApi {
         numDependencies_out: *mut usize,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipStreamGetCaptureInfo_v2
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipStreamGetCaptureInfo_v2.as_ref().expect("Expected function, got error."))(
                 stream,
                 captureStatus_out,
                 id_out,
@@ -13645,10 +12974,10 @@ impl HipApi {
         pCaptureStatus: *mut hipStreamCaptureStatus,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipStreamIsCapturing
-                .as_ref()
-                .expect("Expected function, got error."))(stream, pCaptureStatus)
+            (self.hipStreamIsCapturing.as_ref().expect("Expected function, got error."))(
+                stream,
+                pCaptureStatus,
+            )
         }
     }
     pub unsafe fn hipStreamUpdateCaptureDependencies(
@@ -13659,37 +12988,24 @@ impl HipApi {
         flags: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipStreamUpdateCaptureDependencies
-                .as_ref()
-                .expect("Expected function, got error."))(
-                stream, dependencies, numDependencies, flags
+            (self.hipStreamUpdateCaptureDependencies.as_ref().expect("Expected function, got error."))(
+                stream,
+                dependencies,
+                numDependencies,
+                flags,
             )
         }
     }
     pub unsafe fn hipThreadExchangeStreamCaptureMode(&self, mode: *mut hipStreamCaptureMode) -> hipError_t {
         unsafe {
-            (self
-                .hipThreadExchangeStreamCaptureMode
-                .as_ref()
-                .expect("Expected function, got error."))(mode)
+            (self.hipThreadExchangeStreamCaptureMode.as_ref().expect("Expected function, got error."))(mode)
         }
     }
     pub unsafe fn hipGraphCreate(&self, pGraph: *mut hipGraph_t, flags: ::core::ffi::c_uint) -> hipError_t {
-        unsafe {
-            (self
-                .hipGraphCreate
-                .as_ref()
-                .expect("Expected function, got error."))(pGraph, flags)
-        }
+        unsafe { (self.hipGraphCreate.as_ref().expect("Expected function, got error."))(pGraph, flags) }
     }
     pub unsafe fn hipGraphDestroy(&self, graph: hipGraph_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipGraphDestroy
-                .as_ref()
-                .expect("Expected function, got error."))(graph)
-        }
+        unsafe { (self.hipGraphDestroy.as_ref().expect("Expected function, got error."))(graph) }
     }
     pub unsafe fn hipGraphAddDependencies(
         &self,
@@ -13699,10 +13015,12 @@ impl HipApi {
         numDependencies: usize,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphAddDependencies
-                .as_ref()
-                .expect("Expected function, got error."))(graph, from, to, numDependencies)
+            (self.hipGraphAddDependencies.as_ref().expect("Expected function, got error."))(
+                graph,
+                from,
+                to,
+                numDependencies,
+            )
         }
     }
     pub unsafe fn hipGraphRemoveDependencies(
@@ -13713,10 +13031,12 @@ impl HipApi {
         numDependencies: usize,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphRemoveDependencies
-                .as_ref()
-                .expect("Expected function, got error."))(graph, from, to, numDependencies)
+            (self.hipGraphRemoveDependencies.as_ref().expect("Expected function, got error."))(
+                graph,
+                from,
+                to,
+                numDependencies,
+            )
         }
     }
     pub unsafe fn hipGraphGetEdges(
@@ -13727,10 +13047,9 @@ impl HipApi {
         numEdges: *mut usize,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphGetEdges
-                .as_ref()
-                .expect("Expected function, got error."))(graph, from, to, numEdges)
+            (self.hipGraphGetEdges.as_ref().expect("Expected function, got error."))(
+                graph, from, to, numEdges,
+            )
         }
     }
     pub unsafe fn hipGraphGetNodes(
@@ -13740,10 +13059,7 @@ impl HipApi {
         numNodes: *mut usize,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphGetNodes
-                .as_ref()
-                .expect("Expected function, got error."))(graph, nodes, numNodes)
+            (self.hipGraphGetNodes.as_ref().expect("Expected function, got error."))(graph, nodes, numNodes)
         }
     }
     pub unsafe fn hipGraphGetRootNodes(
@@ -13753,10 +13069,11 @@ impl HipApi {
         pNumRootNodes: *mut usize,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphGetRootNodes
-                .as_ref()
-                .expect("Expected function, got error."))(graph, pRootNodes, pNumRootNodes)
+            (self.hipGraphGetRootNodes.as_ref().expect("Expected function, got error."))(
+                graph,
+                pRootNodes,
+                pNumRootNodes,
+            )
         }
     }
     pub unsafe fn hipGraphNodeGetDependencies(
@@ -13766,10 +13083,11 @@ impl HipApi {
         pNumDependencies: *mut usize,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphNodeGetDependencies
-                .as_ref()
-                .expect("Expected function, got error."))(node, pDependencies, pNumDependencies)
+            (self.hipGraphNodeGetDependencies.as_ref().expect("Expected function, got error."))(
+                node,
+                pDependencies,
+                pNumDependencies,
+            )
         }
     }
     pub unsafe fn hipGraphNodeGetDependentNodes(
@@ -13779,11 +13097,10 @@ impl HipApi {
         pNumDependentNodes: *mut usize,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphNodeGetDependentNodes
-                .as_ref()
-                .expect("Expected function, got error."))(
-                node, pDependentNodes, pNumDependentNodes
+            (self.hipGraphNodeGetDependentNodes.as_ref().expect("Expected function, got error."))(
+                node,
+                pDependentNodes,
+                pNumDependentNodes,
             )
         }
     }
@@ -13792,20 +13109,10 @@ impl HipApi {
         node: hipGraphNode_t,
         pType: *mut hipGraphNodeType,
     ) -> hipError_t {
-        unsafe {
-            (self
-                .hipGraphNodeGetType
-                .as_ref()
-                .expect("Expected function, got error."))(node, pType)
-        }
+        unsafe { (self.hipGraphNodeGetType.as_ref().expect("Expected function, got error."))(node, pType) }
     }
     pub unsafe fn hipGraphDestroyNode(&self, node: hipGraphNode_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipGraphDestroyNode
-                .as_ref()
-                .expect("Expected function, got error."))(node)
-        }
+        unsafe { (self.hipGraphDestroyNode.as_ref().expect("Expected function, got error."))(node) }
     }
     pub unsafe fn hipGraphClone(
         &self,
@@ -13813,10 +13120,7 @@ impl HipApi {
         originalGraph: hipGraph_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphClone
-                .as_ref()
-                .expect("Expected function, got error."))(pGraphClone, originalGraph)
+            (self.hipGraphClone.as_ref().expect("Expected function, got error."))(pGraphClone, originalGraph)
         }
     }
     pub unsafe fn hipGraphNodeFindInClone(
@@ -13826,10 +13130,11 @@ impl HipApi {
         clonedGraph: hipGraph_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphNodeFindInClone
-                .as_ref()
-                .expect("Expected function, got error."))(pNode, originalNode, clonedGraph)
+            (self.hipGraphNodeFindInClone.as_ref().expect("Expected function, got error."))(
+                pNode,
+                originalNode,
+                clonedGraph,
+            )
         }
     }
     pub unsafe fn hipGraphInstantiate(
@@ -13841,10 +13146,7 @@ impl HipApi {
         bufferSize: usize,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphInstantiate
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipGraphInstantiate.as_ref().expect("Expected function, got error."))(
                 pGraphExec, graph, pErrorNode, pLogBuffer, bufferSize,
             )
         }
@@ -13856,10 +13158,9 @@ impl HipApi {
         flags: ::core::ffi::c_ulonglong,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphInstantiateWithFlags
-                .as_ref()
-                .expect("Expected function, got error."))(pGraphExec, graph, flags)
+            (self.hipGraphInstantiateWithFlags.as_ref().expect("Expected function, got error."))(
+                pGraphExec, graph, flags,
+            )
         }
     }
     pub unsafe fn hipGraphInstantiateWithParams(
@@ -13869,27 +13170,18 @@ impl HipApi {
         instantiateParams: *mut hipGraphInstantiateParams,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphInstantiateWithParams
-                .as_ref()
-                .expect("Expected function, got error."))(pGraphExec, graph, instantiateParams)
+            (self.hipGraphInstantiateWithParams.as_ref().expect("Expected function, got error."))(
+                pGraphExec,
+                graph,
+                instantiateParams,
+            )
         }
     }
     pub unsafe fn hipGraphLaunch(&self, graphExec: hipGraphExec_t, stream: hipStream_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipGraphLaunch
-                .as_ref()
-                .expect("Expected function, got error."))(graphExec, stream)
-        }
+        unsafe { (self.hipGraphLaunch.as_ref().expect("Expected function, got error."))(graphExec, stream) }
     }
     pub unsafe fn hipGraphUpload(&self, graphExec: hipGraphExec_t, stream: hipStream_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipGraphUpload
-                .as_ref()
-                .expect("Expected function, got error."))(graphExec, stream)
-        }
+        unsafe { (self.hipGraphUpload.as_ref().expect("Expected function, got error."))(graphExec, stream) }
     }
     pub unsafe fn hipGraphAddNode(
         &self,
@@ -13900,10 +13192,7 @@ impl HipApi {
         nodeParams: *mut hipGraphNodeParams,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphAddNode
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipGraphAddNode.as_ref().expect("Expected function, got error."))(
                 pGraphNode,
                 graph,
                 pDependencies,
@@ -13918,10 +13207,7 @@ impl HipApi {
         flags: *mut ::core::ffi::c_ulonglong,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphExecGetFlags
-                .as_ref()
-                .expect("Expected function, got error."))(graphExec, flags)
+            (self.hipGraphExecGetFlags.as_ref().expect("Expected function, got error."))(graphExec, flags)
         }
     }
     pub unsafe fn hipGraphNodeSetParams(
@@ -13930,10 +13216,7 @@ impl HipApi {
         nodeParams: *mut hipGraphNodeParams,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphNodeSetParams
-                .as_ref()
-                .expect("Expected function, got error."))(node, nodeParams)
+            (self.hipGraphNodeSetParams.as_ref().expect("Expected function, got error."))(node, nodeParams)
         }
     }
     pub unsafe fn hipGraphExecNodeSetParams(
@@ -13943,19 +13226,13 @@ impl HipApi {
         nodeParams: *mut hipGraphNodeParams,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphExecNodeSetParams
-                .as_ref()
-                .expect("Expected function, got error."))(graphExec, node, nodeParams)
+            (self.hipGraphExecNodeSetParams.as_ref().expect("Expected function, got error."))(
+                graphExec, node, nodeParams,
+            )
         }
     }
     pub unsafe fn hipGraphExecDestroy(&self, graphExec: hipGraphExec_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipGraphExecDestroy
-                .as_ref()
-                .expect("Expected function, got error."))(graphExec)
-        }
+        unsafe { (self.hipGraphExecDestroy.as_ref().expect("Expected function, got error."))(graphExec) }
     }
     pub unsafe fn hipGraphExecUpdate(
         &self,
@@ -13965,10 +13242,7 @@ impl HipApi {
         updateResult_out: *mut hipGraphExecUpdateResult,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphExecUpdate
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipGraphExecUpdate.as_ref().expect("Expected function, got error."))(
                 hGraphExec,
                 hGraph,
                 hErrorNode_out,
@@ -13985,10 +13259,7 @@ impl HipApi {
         pNodeParams: *const hipKernelNodeParams,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphAddKernelNode
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipGraphAddKernelNode.as_ref().expect("Expected function, got error."))(
                 pGraphNode,
                 graph,
                 pDependencies,
@@ -14003,10 +13274,10 @@ impl HipApi {
         pNodeParams: *mut hipKernelNodeParams,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphKernelNodeGetParams
-                .as_ref()
-                .expect("Expected function, got error."))(node, pNodeParams)
+            (self.hipGraphKernelNodeGetParams.as_ref().expect("Expected function, got error."))(
+                node,
+                pNodeParams,
+            )
         }
     }
     pub unsafe fn hipGraphKernelNodeSetParams(
@@ -14015,10 +13286,10 @@ impl HipApi {
         pNodeParams: *const hipKernelNodeParams,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphKernelNodeSetParams
-                .as_ref()
-                .expect("Expected function, got error."))(node, pNodeParams)
+            (self.hipGraphKernelNodeSetParams.as_ref().expect("Expected function, got error."))(
+                node,
+                pNodeParams,
+            )
         }
     }
     pub unsafe fn hipGraphExecKernelNodeSetParams(
@@ -14028,10 +13299,11 @@ impl HipApi {
         pNodeParams: *const hipKernelNodeParams,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphExecKernelNodeSetParams
-                .as_ref()
-                .expect("Expected function, got error."))(hGraphExec, node, pNodeParams)
+            (self.hipGraphExecKernelNodeSetParams.as_ref().expect("Expected function, got error."))(
+                hGraphExec,
+                node,
+                pNodeParams,
+            )
         }
     }
     pub unsafe fn hipDrvGraphAddMemcpyNode(
@@ -14044,10 +13316,7 @@ impl HipApi {
         ctx: hipCtx_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipDrvGraphAddMemcpyNode
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipDrvGraphAddMemcpyNode.as_ref().expect("Expected function, got error."))(
                 phGraphNode,
                 hGraph,
                 dependencies,
@@ -14066,10 +13335,7 @@ impl HipApi {
         pCopyParams: *const hipMemcpy3DParms,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphAddMemcpyNode
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipGraphAddMemcpyNode.as_ref().expect("Expected function, got error."))(
                 pGraphNode,
                 graph,
                 pDependencies,
@@ -14084,10 +13350,10 @@ impl HipApi {
         pNodeParams: *mut hipMemcpy3DParms,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphMemcpyNodeGetParams
-                .as_ref()
-                .expect("Expected function, got error."))(node, pNodeParams)
+            (self.hipGraphMemcpyNodeGetParams.as_ref().expect("Expected function, got error."))(
+                node,
+                pNodeParams,
+            )
         }
     }
     pub unsafe fn hipGraphMemcpyNodeSetParams(
@@ -14096,10 +13362,10 @@ impl HipApi {
         pNodeParams: *const hipMemcpy3DParms,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphMemcpyNodeSetParams
-                .as_ref()
-                .expect("Expected function, got error."))(node, pNodeParams)
+            (self.hipGraphMemcpyNodeSetParams.as_ref().expect("Expected function, got error."))(
+                node,
+                pNodeParams,
+            )
         }
     }
     pub unsafe fn hipGraphKernelNodeSetAttribute(
@@ -14109,10 +13375,9 @@ impl HipApi {
         value: *const hipLaunchAttributeValue,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphKernelNodeSetAttribute
-                .as_ref()
-                .expect("Expected function, got error."))(hNode, attr, value)
+            (self.hipGraphKernelNodeSetAttribute.as_ref().expect("Expected function, got error."))(
+                hNode, attr, value,
+            )
         }
     }
     pub unsafe fn hipGraphKernelNodeGetAttribute(
@@ -14122,10 +13387,9 @@ impl HipApi {
         value: *mut hipLaunchAttributeValue,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphKernelNodeGetAttribute
-                .as_ref()
-                .expect("Expected function, got error."))(hNode, attr, value)
+            (self.hipGraphKernelNodeGetAttribute.as_ref().expect("Expected function, got error."))(
+                hNode, attr, value,
+            )
         }
     }
     pub unsafe fn hipGraphExecMemcpyNodeSetParams(
@@ -14135,10 +13399,11 @@ impl HipApi {
         pNodeParams: *mut hipMemcpy3DParms,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphExecMemcpyNodeSetParams
-                .as_ref()
-                .expect("Expected function, got error."))(hGraphExec, node, pNodeParams)
+            (self.hipGraphExecMemcpyNodeSetParams.as_ref().expect("Expected function, got error."))(
+                hGraphExec,
+                node,
+                pNodeParams,
+            )
         }
     }
     pub unsafe fn hipGraphAddMemcpyNode1D(
@@ -14153,10 +13418,7 @@ impl HipApi {
         kind: hipMemcpyKind,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphAddMemcpyNode1D
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipGraphAddMemcpyNode1D.as_ref().expect("Expected function, got error."))(
                 pGraphNode,
                 graph,
                 pDependencies,
@@ -14177,10 +13439,9 @@ impl HipApi {
         kind: hipMemcpyKind,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphMemcpyNodeSetParams1D
-                .as_ref()
-                .expect("Expected function, got error."))(node, dst, src, count, kind)
+            (self.hipGraphMemcpyNodeSetParams1D.as_ref().expect("Expected function, got error."))(
+                node, dst, src, count, kind,
+            )
         }
     }
     pub unsafe fn hipGraphExecMemcpyNodeSetParams1D(
@@ -14193,10 +13454,9 @@ impl HipApi {
         kind: hipMemcpyKind,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphExecMemcpyNodeSetParams1D
-                .as_ref()
-                .expect("Expected function, got error."))(hGraphExec, node, dst, src, count, kind)
+            (self.hipGraphExecMemcpyNodeSetParams1D.as_ref().expect("Expected function, got error."))(
+                hGraphExec, node, dst, src, count, kind,
+            )
         }
     }
     pub unsafe fn hipGraphAddMemcpyNodeFromSymbol(
@@ -14212,10 +13472,7 @@ impl HipApi {
         kind: hipMemcpyKind,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphAddMemcpyNodeFromSymbol
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipGraphAddMemcpyNodeFromSymbol.as_ref().expect("Expected function, got error."))(
                 pGraphNode,
                 graph,
                 pDependencies,
@@ -14238,10 +13495,9 @@ impl HipApi {
         kind: hipMemcpyKind,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphMemcpyNodeSetParamsFromSymbol
-                .as_ref()
-                .expect("Expected function, got error."))(node, dst, symbol, count, offset, kind)
+            (self.hipGraphMemcpyNodeSetParamsFromSymbol.as_ref().expect("Expected function, got error."))(
+                node, dst, symbol, count, offset, kind,
+            )
         }
     }
     pub unsafe fn hipGraphExecMemcpyNodeSetParamsFromSymbol(
@@ -14255,11 +13511,8 @@ impl HipApi {
         kind: hipMemcpyKind,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphExecMemcpyNodeSetParamsFromSymbol
-                .as_ref()
-                .expect("Expected function, got error."))(
-                hGraphExec, node, dst, symbol, count, offset, kind
+            (self.hipGraphExecMemcpyNodeSetParamsFromSymbol.as_ref().expect("Expected function, got error."))(
+                hGraphExec, node, dst, symbol, count, offset, kind,
             )
         }
     }
@@ -14276,10 +13529,7 @@ impl HipApi {
         kind: hipMemcpyKind,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphAddMemcpyNodeToSymbol
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipGraphAddMemcpyNodeToSymbol.as_ref().expect("Expected function, got error."))(
                 pGraphNode,
                 graph,
                 pDependencies,
@@ -14302,10 +13552,9 @@ impl HipApi {
         kind: hipMemcpyKind,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphMemcpyNodeSetParamsToSymbol
-                .as_ref()
-                .expect("Expected function, got error."))(node, symbol, src, count, offset, kind)
+            (self.hipGraphMemcpyNodeSetParamsToSymbol.as_ref().expect("Expected function, got error."))(
+                node, symbol, src, count, offset, kind,
+            )
         }
     }
     pub unsafe fn hipGraphExecMemcpyNodeSetParamsToSymbol(
@@ -14319,11 +13568,8 @@ impl HipApi {
         kind: hipMemcpyKind,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphExecMemcpyNodeSetParamsToSymbol
-                .as_ref()
-                .expect("Expected function, got error."))(
-                hGraphExec, node, symbol, src, count, offset, kind
+            (self.hipGraphExecMemcpyNodeSetParamsToSymbol.as_ref().expect("Expected function, got error."))(
+                hGraphExec, node, symbol, src, count, offset, kind,
             )
         }
     }
@@ -14336,10 +13582,7 @@ impl HipApi {
         pMemsetParams: *const hipMemsetParams,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphAddMemsetNode
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipGraphAddMemsetNode.as_ref().expect("Expected function, got error."))(
                 pGraphNode,
                 graph,
                 pDependencies,
@@ -14354,10 +13597,10 @@ impl HipApi {
         pNodeParams: *mut hipMemsetParams,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphMemsetNodeGetParams
-                .as_ref()
-                .expect("Expected function, got error."))(node, pNodeParams)
+            (self.hipGraphMemsetNodeGetParams.as_ref().expect("Expected function, got error."))(
+                node,
+                pNodeParams,
+            )
         }
     }
     pub unsafe fn hipGraphMemsetNodeSetParams(
@@ -14366,10 +13609,10 @@ impl HipApi {
         pNodeParams: *const hipMemsetParams,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphMemsetNodeSetParams
-                .as_ref()
-                .expect("Expected function, got error."))(node, pNodeParams)
+            (self.hipGraphMemsetNodeSetParams.as_ref().expect("Expected function, got error."))(
+                node,
+                pNodeParams,
+            )
         }
     }
     pub unsafe fn hipGraphExecMemsetNodeSetParams(
@@ -14379,10 +13622,11 @@ impl HipApi {
         pNodeParams: *const hipMemsetParams,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphExecMemsetNodeSetParams
-                .as_ref()
-                .expect("Expected function, got error."))(hGraphExec, node, pNodeParams)
+            (self.hipGraphExecMemsetNodeSetParams.as_ref().expect("Expected function, got error."))(
+                hGraphExec,
+                node,
+                pNodeParams,
+            )
         }
     }
     pub unsafe fn hipGraphAddHostNode(
@@ -14394,10 +13638,7 @@ impl HipApi {
         pNodeParams: *const hipHostNodeParams,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphAddHostNode
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipGraphAddHostNode.as_ref().expect("Expected function, got error."))(
                 pGraphNode,
                 graph,
                 pDependencies,
@@ -14412,10 +13653,10 @@ impl HipApi {
         pNodeParams: *mut hipHostNodeParams,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphHostNodeGetParams
-                .as_ref()
-                .expect("Expected function, got error."))(node, pNodeParams)
+            (self.hipGraphHostNodeGetParams.as_ref().expect("Expected function, got error."))(
+                node,
+                pNodeParams,
+            )
         }
     }
     pub unsafe fn hipGraphHostNodeSetParams(
@@ -14424,10 +13665,10 @@ impl HipApi {
         pNodeParams: *const hipHostNodeParams,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphHostNodeSetParams
-                .as_ref()
-                .expect("Expected function, got error."))(node, pNodeParams)
+            (self.hipGraphHostNodeSetParams.as_ref().expect("Expected function, got error."))(
+                node,
+                pNodeParams,
+            )
         }
     }
     pub unsafe fn hipGraphExecHostNodeSetParams(
@@ -14437,10 +13678,11 @@ impl HipApi {
         pNodeParams: *const hipHostNodeParams,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphExecHostNodeSetParams
-                .as_ref()
-                .expect("Expected function, got error."))(hGraphExec, node, pNodeParams)
+            (self.hipGraphExecHostNodeSetParams.as_ref().expect("Expected function, got error."))(
+                hGraphExec,
+                node,
+                pNodeParams,
+            )
         }
     }
     pub unsafe fn hipGraphAddChildGraphNode(
@@ -14452,10 +13694,7 @@ impl HipApi {
         childGraph: hipGraph_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphAddChildGraphNode
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipGraphAddChildGraphNode.as_ref().expect("Expected function, got error."))(
                 pGraphNode,
                 graph,
                 pDependencies,
@@ -14470,10 +13709,9 @@ impl HipApi {
         pGraph: *mut hipGraph_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphChildGraphNodeGetGraph
-                .as_ref()
-                .expect("Expected function, got error."))(node, pGraph)
+            (self.hipGraphChildGraphNodeGetGraph.as_ref().expect("Expected function, got error."))(
+                node, pGraph,
+            )
         }
     }
     pub unsafe fn hipGraphExecChildGraphNodeSetParams(
@@ -14483,10 +13721,9 @@ impl HipApi {
         childGraph: hipGraph_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphExecChildGraphNodeSetParams
-                .as_ref()
-                .expect("Expected function, got error."))(hGraphExec, node, childGraph)
+            (self.hipGraphExecChildGraphNodeSetParams.as_ref().expect("Expected function, got error."))(
+                hGraphExec, node, childGraph,
+            )
         }
     }
     pub unsafe fn hipGraphAddEmptyNode(
@@ -14497,11 +13734,11 @@ impl HipApi {
         numDependencies: usize,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphAddEmptyNode
-                .as_ref()
-                .expect("Expected function, got error."))(
-                pGraphNode, graph, pDependencies, numDependencies
+            (self.hipGraphAddEmptyNode.as_ref().expect("Expected function, got error."))(
+                pGraphNode,
+                graph,
+                pDependencies,
+                numDependencies,
             )
         }
     }
@@ -14514,10 +13751,7 @@ impl HipApi {
         event: hipEvent_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphAddEventRecordNode
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipGraphAddEventRecordNode.as_ref().expect("Expected function, got error."))(
                 pGraphNode,
                 graph,
                 pDependencies,
@@ -14532,10 +13766,9 @@ impl HipApi {
         event_out: *mut hipEvent_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphEventRecordNodeGetEvent
-                .as_ref()
-                .expect("Expected function, got error."))(node, event_out)
+            (self.hipGraphEventRecordNodeGetEvent.as_ref().expect("Expected function, got error."))(
+                node, event_out,
+            )
         }
     }
     pub unsafe fn hipGraphEventRecordNodeSetEvent(
@@ -14544,10 +13777,9 @@ impl HipApi {
         event: hipEvent_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphEventRecordNodeSetEvent
-                .as_ref()
-                .expect("Expected function, got error."))(node, event)
+            (self.hipGraphEventRecordNodeSetEvent.as_ref().expect("Expected function, got error."))(
+                node, event,
+            )
         }
     }
     pub unsafe fn hipGraphExecEventRecordNodeSetEvent(
@@ -14557,10 +13789,9 @@ impl HipApi {
         event: hipEvent_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphExecEventRecordNodeSetEvent
-                .as_ref()
-                .expect("Expected function, got error."))(hGraphExec, hNode, event)
+            (self.hipGraphExecEventRecordNodeSetEvent.as_ref().expect("Expected function, got error."))(
+                hGraphExec, hNode, event,
+            )
         }
     }
     pub unsafe fn hipGraphAddEventWaitNode(
@@ -14572,10 +13803,7 @@ impl HipApi {
         event: hipEvent_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphAddEventWaitNode
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipGraphAddEventWaitNode.as_ref().expect("Expected function, got error."))(
                 pGraphNode,
                 graph,
                 pDependencies,
@@ -14590,10 +13818,9 @@ impl HipApi {
         event_out: *mut hipEvent_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphEventWaitNodeGetEvent
-                .as_ref()
-                .expect("Expected function, got error."))(node, event_out)
+            (self.hipGraphEventWaitNodeGetEvent.as_ref().expect("Expected function, got error."))(
+                node, event_out,
+            )
         }
     }
     pub unsafe fn hipGraphEventWaitNodeSetEvent(
@@ -14602,10 +13829,7 @@ impl HipApi {
         event: hipEvent_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphEventWaitNodeSetEvent
-                .as_ref()
-                .expect("Expected function, got error."))(node, event)
+            (self.hipGraphEventWaitNodeSetEvent.as_ref().expect("Expected function, got error."))(node, event)
         }
     }
     pub unsafe fn hipGraphExecEventWaitNodeSetEvent(
@@ -14615,10 +13839,9 @@ impl HipApi {
         event: hipEvent_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphExecEventWaitNodeSetEvent
-                .as_ref()
-                .expect("Expected function, got error."))(hGraphExec, hNode, event)
+            (self.hipGraphExecEventWaitNodeSetEvent.as_ref().expect("Expected function, got error."))(
+                hGraphExec, hNode, event,
+            )
         }
     }
     pub unsafe fn hipGraphAddMemAllocNode(
@@ -14630,10 +13853,7 @@ impl HipApi {
         pNodeParams: *mut hipMemAllocNodeParams,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphAddMemAllocNode
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipGraphAddMemAllocNode.as_ref().expect("Expected function, got error."))(
                 pGraphNode,
                 graph,
                 pDependencies,
@@ -14648,10 +13868,10 @@ impl HipApi {
         pNodeParams: *mut hipMemAllocNodeParams,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphMemAllocNodeGetParams
-                .as_ref()
-                .expect("Expected function, got error."))(node, pNodeParams)
+            (self.hipGraphMemAllocNodeGetParams.as_ref().expect("Expected function, got error."))(
+                node,
+                pNodeParams,
+            )
         }
     }
     pub unsafe fn hipGraphAddMemFreeNode(
@@ -14663,10 +13883,7 @@ impl HipApi {
         dev_ptr: *mut ::core::ffi::c_void,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphAddMemFreeNode
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipGraphAddMemFreeNode.as_ref().expect("Expected function, got error."))(
                 pGraphNode,
                 graph,
                 pDependencies,
@@ -14681,10 +13898,9 @@ impl HipApi {
         dev_ptr: *mut ::core::ffi::c_void,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphMemFreeNodeGetParams
-                .as_ref()
-                .expect("Expected function, got error."))(node, dev_ptr)
+            (self.hipGraphMemFreeNodeGetParams.as_ref().expect("Expected function, got error."))(
+                node, dev_ptr,
+            )
         }
     }
     pub unsafe fn hipDeviceGetGraphMemAttribute(
@@ -14694,10 +13910,9 @@ impl HipApi {
         value: *mut ::core::ffi::c_void,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipDeviceGetGraphMemAttribute
-                .as_ref()
-                .expect("Expected function, got error."))(device, attr, value)
+            (self.hipDeviceGetGraphMemAttribute.as_ref().expect("Expected function, got error."))(
+                device, attr, value,
+            )
         }
     }
     pub unsafe fn hipDeviceSetGraphMemAttribute(
@@ -14707,19 +13922,13 @@ impl HipApi {
         value: *mut ::core::ffi::c_void,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipDeviceSetGraphMemAttribute
-                .as_ref()
-                .expect("Expected function, got error."))(device, attr, value)
+            (self.hipDeviceSetGraphMemAttribute.as_ref().expect("Expected function, got error."))(
+                device, attr, value,
+            )
         }
     }
     pub unsafe fn hipDeviceGraphMemTrim(&self, device: ::core::ffi::c_int) -> hipError_t {
-        unsafe {
-            (self
-                .hipDeviceGraphMemTrim
-                .as_ref()
-                .expect("Expected function, got error."))(device)
-        }
+        unsafe { (self.hipDeviceGraphMemTrim.as_ref().expect("Expected function, got error."))(device) }
     }
     pub unsafe fn hipUserObjectCreate(
         &self,
@@ -14730,11 +13939,12 @@ impl HipApi {
         flags: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipUserObjectCreate
-                .as_ref()
-                .expect("Expected function, got error."))(
-                object_out, ptr, destroy, initialRefcount, flags
+            (self.hipUserObjectCreate.as_ref().expect("Expected function, got error."))(
+                object_out,
+                ptr,
+                destroy,
+                initialRefcount,
+                flags,
             )
         }
     }
@@ -14743,24 +13953,14 @@ impl HipApi {
         object: hipUserObject_t,
         count: ::core::ffi::c_uint,
     ) -> hipError_t {
-        unsafe {
-            (self
-                .hipUserObjectRelease
-                .as_ref()
-                .expect("Expected function, got error."))(object, count)
-        }
+        unsafe { (self.hipUserObjectRelease.as_ref().expect("Expected function, got error."))(object, count) }
     }
     pub unsafe fn hipUserObjectRetain(
         &self,
         object: hipUserObject_t,
         count: ::core::ffi::c_uint,
     ) -> hipError_t {
-        unsafe {
-            (self
-                .hipUserObjectRetain
-                .as_ref()
-                .expect("Expected function, got error."))(object, count)
-        }
+        unsafe { (self.hipUserObjectRetain.as_ref().expect("Expected function, got error."))(object, count) }
     }
     pub unsafe fn hipGraphRetainUserObject(
         &self,
@@ -14770,10 +13970,9 @@ impl HipApi {
         flags: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphRetainUserObject
-                .as_ref()
-                .expect("Expected function, got error."))(graph, object, count, flags)
+            (self.hipGraphRetainUserObject.as_ref().expect("Expected function, got error."))(
+                graph, object, count, flags,
+            )
         }
     }
     pub unsafe fn hipGraphReleaseUserObject(
@@ -14783,10 +13982,9 @@ impl HipApi {
         count: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphReleaseUserObject
-                .as_ref()
-                .expect("Expected function, got error."))(graph, object, count)
+            (self.hipGraphReleaseUserObject.as_ref().expect("Expected function, got error."))(
+                graph, object, count,
+            )
         }
     }
     pub unsafe fn hipGraphDebugDotPrint(
@@ -14796,10 +13994,7 @@ impl HipApi {
         flags: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphDebugDotPrint
-                .as_ref()
-                .expect("Expected function, got error."))(graph, path, flags)
+            (self.hipGraphDebugDotPrint.as_ref().expect("Expected function, got error."))(graph, path, flags)
         }
     }
     pub unsafe fn hipGraphKernelNodeCopyAttributes(
@@ -14808,10 +14003,9 @@ impl HipApi {
         hDst: hipGraphNode_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphKernelNodeCopyAttributes
-                .as_ref()
-                .expect("Expected function, got error."))(hSrc, hDst)
+            (self.hipGraphKernelNodeCopyAttributes.as_ref().expect("Expected function, got error."))(
+                hSrc, hDst,
+            )
         }
     }
     pub unsafe fn hipGraphNodeSetEnabled(
@@ -14821,10 +14015,9 @@ impl HipApi {
         isEnabled: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphNodeSetEnabled
-                .as_ref()
-                .expect("Expected function, got error."))(hGraphExec, hNode, isEnabled)
+            (self.hipGraphNodeSetEnabled.as_ref().expect("Expected function, got error."))(
+                hGraphExec, hNode, isEnabled,
+            )
         }
     }
     pub unsafe fn hipGraphNodeGetEnabled(
@@ -14834,10 +14027,9 @@ impl HipApi {
         isEnabled: *mut ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphNodeGetEnabled
-                .as_ref()
-                .expect("Expected function, got error."))(hGraphExec, hNode, isEnabled)
+            (self.hipGraphNodeGetEnabled.as_ref().expect("Expected function, got error."))(
+                hGraphExec, hNode, isEnabled,
+            )
         }
     }
     pub unsafe fn hipGraphAddExternalSemaphoresWaitNode(
@@ -14849,10 +14041,7 @@ impl HipApi {
         nodeParams: *const hipExternalSemaphoreWaitNodeParams,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphAddExternalSemaphoresWaitNode
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipGraphAddExternalSemaphoresWaitNode.as_ref().expect("Expected function, got error."))(
                 pGraphNode,
                 graph,
                 pDependencies,
@@ -14870,10 +14059,7 @@ impl HipApi {
         nodeParams: *const hipExternalSemaphoreSignalNodeParams,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphAddExternalSemaphoresSignalNode
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipGraphAddExternalSemaphoresSignalNode.as_ref().expect("Expected function, got error."))(
                 pGraphNode,
                 graph,
                 pDependencies,
@@ -14962,10 +14148,9 @@ impl HipApi {
         nodeParams: *mut HIP_MEMCPY3D,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipDrvGraphMemcpyNodeGetParams
-                .as_ref()
-                .expect("Expected function, got error."))(hNode, nodeParams)
+            (self.hipDrvGraphMemcpyNodeGetParams.as_ref().expect("Expected function, got error."))(
+                hNode, nodeParams,
+            )
         }
     }
     pub unsafe fn hipDrvGraphMemcpyNodeSetParams(
@@ -14974,10 +14159,9 @@ impl HipApi {
         nodeParams: *const HIP_MEMCPY3D,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipDrvGraphMemcpyNodeSetParams
-                .as_ref()
-                .expect("Expected function, got error."))(hNode, nodeParams)
+            (self.hipDrvGraphMemcpyNodeSetParams.as_ref().expect("Expected function, got error."))(
+                hNode, nodeParams,
+            )
         }
     }
     pub unsafe fn hipDrvGraphAddMemsetNode(
@@ -14990,10 +14174,7 @@ impl HipApi {
         ctx: hipCtx_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipDrvGraphAddMemsetNode
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipDrvGraphAddMemsetNode.as_ref().expect("Expected function, got error."))(
                 phGraphNode,
                 hGraph,
                 dependencies,
@@ -15012,10 +14193,7 @@ impl HipApi {
         dptr: hipDeviceptr_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipDrvGraphAddMemFreeNode
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipDrvGraphAddMemFreeNode.as_ref().expect("Expected function, got error."))(
                 phGraphNode,
                 hGraph,
                 dependencies,
@@ -15032,10 +14210,9 @@ impl HipApi {
         ctx: hipCtx_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipDrvGraphExecMemcpyNodeSetParams
-                .as_ref()
-                .expect("Expected function, got error."))(hGraphExec, hNode, copyParams, ctx)
+            (self.hipDrvGraphExecMemcpyNodeSetParams.as_ref().expect("Expected function, got error."))(
+                hGraphExec, hNode, copyParams, ctx,
+            )
         }
     }
     pub unsafe fn hipDrvGraphExecMemsetNodeSetParams(
@@ -15046,19 +14223,16 @@ impl HipApi {
         ctx: hipCtx_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipDrvGraphExecMemsetNodeSetParams
-                .as_ref()
-                .expect("Expected function, got error."))(hGraphExec, hNode, memsetParams, ctx)
+            (self.hipDrvGraphExecMemsetNodeSetParams.as_ref().expect("Expected function, got error."))(
+                hGraphExec,
+                hNode,
+                memsetParams,
+                ctx,
+            )
         }
     }
     pub unsafe fn hipMemAddressFree(&self, devPtr: *mut ::core::ffi::c_void, size: usize) -> hipError_t {
-        unsafe {
-            (self
-                .hipMemAddressFree
-                .as_ref()
-                .expect("Expected function, got error."))(devPtr, size)
-        }
+        unsafe { (self.hipMemAddressFree.as_ref().expect("Expected function, got error."))(devPtr, size) }
     }
     pub unsafe fn hipMemAddressReserve(
         &self,
@@ -15069,10 +14243,9 @@ impl HipApi {
         flags: ::core::ffi::c_ulonglong,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemAddressReserve
-                .as_ref()
-                .expect("Expected function, got error."))(ptr, size, alignment, addr, flags)
+            (self.hipMemAddressReserve.as_ref().expect("Expected function, got error."))(
+                ptr, size, alignment, addr, flags,
+            )
         }
     }
     pub unsafe fn hipMemCreate(
@@ -15094,11 +14267,11 @@ impl HipApi {
         flags: ::core::ffi::c_ulonglong,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemExportToShareableHandle
-                .as_ref()
-                .expect("Expected function, got error."))(
-                shareableHandle, handle, handleType, flags
+            (self.hipMemExportToShareableHandle.as_ref().expect("Expected function, got error."))(
+                shareableHandle,
+                handle,
+                handleType,
+                flags,
             )
         }
     }
@@ -15109,10 +14282,7 @@ impl HipApi {
         ptr: *mut ::core::ffi::c_void,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemGetAccess
-                .as_ref()
-                .expect("Expected function, got error."))(flags, location, ptr)
+            (self.hipMemGetAccess.as_ref().expect("Expected function, got error."))(flags, location, ptr)
         }
     }
     pub unsafe fn hipMemGetAllocationGranularity(
@@ -15122,10 +14292,11 @@ impl HipApi {
         option: hipMemAllocationGranularity_flags,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemGetAllocationGranularity
-                .as_ref()
-                .expect("Expected function, got error."))(granularity, prop, option)
+            (self.hipMemGetAllocationGranularity.as_ref().expect("Expected function, got error."))(
+                granularity,
+                prop,
+                option,
+            )
         }
     }
     pub unsafe fn hipMemGetAllocationPropertiesFromHandle(
@@ -15134,10 +14305,9 @@ impl HipApi {
         handle: hipMemGenericAllocationHandle_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemGetAllocationPropertiesFromHandle
-                .as_ref()
-                .expect("Expected function, got error."))(prop, handle)
+            (self.hipMemGetAllocationPropertiesFromHandle.as_ref().expect("Expected function, got error."))(
+                prop, handle,
+            )
         }
     }
     pub unsafe fn hipMemImportFromShareableHandle(
@@ -15147,10 +14317,11 @@ impl HipApi {
         shHandleType: hipMemAllocationHandleType,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemImportFromShareableHandle
-                .as_ref()
-                .expect("Expected function, got error."))(handle, osHandle, shHandleType)
+            (self.hipMemImportFromShareableHandle.as_ref().expect("Expected function, got error."))(
+                handle,
+                osHandle,
+                shHandleType,
+            )
         }
     }
     pub unsafe fn hipMemMap(
@@ -15174,19 +14345,15 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemMapArrayAsync
-                .as_ref()
-                .expect("Expected function, got error."))(mapInfoList, count, stream)
+            (self.hipMemMapArrayAsync.as_ref().expect("Expected function, got error."))(
+                mapInfoList,
+                count,
+                stream,
+            )
         }
     }
     pub unsafe fn hipMemRelease(&self, handle: hipMemGenericAllocationHandle_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipMemRelease
-                .as_ref()
-                .expect("Expected function, got error."))(handle)
-        }
+        unsafe { (self.hipMemRelease.as_ref().expect("Expected function, got error."))(handle) }
     }
     pub unsafe fn hipMemRetainAllocationHandle(
         &self,
@@ -15194,10 +14361,7 @@ impl HipApi {
         addr: *mut ::core::ffi::c_void,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemRetainAllocationHandle
-                .as_ref()
-                .expect("Expected function, got error."))(handle, addr)
+            (self.hipMemRetainAllocationHandle.as_ref().expect("Expected function, got error."))(handle, addr)
         }
     }
     pub unsafe fn hipMemSetAccess(
@@ -15208,10 +14372,7 @@ impl HipApi {
         count: usize,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemSetAccess
-                .as_ref()
-                .expect("Expected function, got error."))(ptr, size, desc, count)
+            (self.hipMemSetAccess.as_ref().expect("Expected function, got error."))(ptr, size, desc, count)
         }
     }
     pub unsafe fn hipMemUnmap(&self, ptr: *mut ::core::ffi::c_void, size: usize) -> hipError_t {
@@ -15224,10 +14385,9 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphicsMapResources
-                .as_ref()
-                .expect("Expected function, got error."))(count, resources, stream)
+            (self.hipGraphicsMapResources.as_ref().expect("Expected function, got error."))(
+                count, resources, stream,
+            )
         }
     }
     pub unsafe fn hipGraphicsSubResourceGetMappedArray(
@@ -15238,10 +14398,9 @@ impl HipApi {
         mipLevel: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphicsSubResourceGetMappedArray
-                .as_ref()
-                .expect("Expected function, got error."))(array, resource, arrayIndex, mipLevel)
+            (self.hipGraphicsSubResourceGetMappedArray.as_ref().expect("Expected function, got error."))(
+                array, resource, arrayIndex, mipLevel,
+            )
         }
     }
     pub unsafe fn hipGraphicsResourceGetMappedPointer(
@@ -15251,10 +14410,9 @@ impl HipApi {
         resource: hipGraphicsResource_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphicsResourceGetMappedPointer
-                .as_ref()
-                .expect("Expected function, got error."))(devPtr, size, resource)
+            (self.hipGraphicsResourceGetMappedPointer.as_ref().expect("Expected function, got error."))(
+                devPtr, size, resource,
+            )
         }
     }
     pub unsafe fn hipGraphicsUnmapResources(
@@ -15264,18 +14422,14 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphicsUnmapResources
-                .as_ref()
-                .expect("Expected function, got error."))(count, resources, stream)
+            (self.hipGraphicsUnmapResources.as_ref().expect("Expected function, got error."))(
+                count, resources, stream,
+            )
         }
     }
     pub unsafe fn hipGraphicsUnregisterResource(&self, resource: hipGraphicsResource_t) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphicsUnregisterResource
-                .as_ref()
-                .expect("Expected function, got error."))(resource)
+            (self.hipGraphicsUnregisterResource.as_ref().expect("Expected function, got error."))(resource)
         }
     }
     pub unsafe fn hipCreateSurfaceObject(
@@ -15284,18 +14438,15 @@ impl HipApi {
         pResDesc: *const hipResourceDesc,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipCreateSurfaceObject
-                .as_ref()
-                .expect("Expected function, got error."))(pSurfObject, pResDesc)
+            (self.hipCreateSurfaceObject.as_ref().expect("Expected function, got error."))(
+                pSurfObject,
+                pResDesc,
+            )
         }
     }
     pub unsafe fn hipDestroySurfaceObject(&self, surfaceObject: hipSurfaceObject_t) -> hipError_t {
         unsafe {
-            (self
-                .hipDestroySurfaceObject
-                .as_ref()
-                .expect("Expected function, got error."))(surfaceObject)
+            (self.hipDestroySurfaceObject.as_ref().expect("Expected function, got error."))(surfaceObject)
         }
     }
     pub unsafe fn hipMemcpy_spt(
@@ -15306,10 +14457,7 @@ impl HipApi {
         kind: hipMemcpyKind,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpy_spt
-                .as_ref()
-                .expect("Expected function, got error."))(dst, src, sizeBytes, kind)
+            (self.hipMemcpy_spt.as_ref().expect("Expected function, got error."))(dst, src, sizeBytes, kind)
         }
     }
     pub unsafe fn hipMemcpyToSymbol_spt(
@@ -15321,10 +14469,9 @@ impl HipApi {
         kind: hipMemcpyKind,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpyToSymbol_spt
-                .as_ref()
-                .expect("Expected function, got error."))(symbol, src, sizeBytes, offset, kind)
+            (self.hipMemcpyToSymbol_spt.as_ref().expect("Expected function, got error."))(
+                symbol, src, sizeBytes, offset, kind,
+            )
         }
     }
     pub unsafe fn hipMemcpyFromSymbol_spt(
@@ -15336,10 +14483,9 @@ impl HipApi {
         kind: hipMemcpyKind,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpyFromSymbol_spt
-                .as_ref()
-                .expect("Expected function, got error."))(dst, symbol, sizeBytes, offset, kind)
+            (self.hipMemcpyFromSymbol_spt.as_ref().expect("Expected function, got error."))(
+                dst, symbol, sizeBytes, offset, kind,
+            )
         }
     }
     pub unsafe fn hipMemcpy2D_spt(
@@ -15353,11 +14499,8 @@ impl HipApi {
         kind: hipMemcpyKind,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpy2D_spt
-                .as_ref()
-                .expect("Expected function, got error."))(
-                dst, dpitch, src, spitch, width, height, kind
+            (self.hipMemcpy2D_spt.as_ref().expect("Expected function, got error."))(
+                dst, dpitch, src, spitch, width, height, kind,
             )
         }
     }
@@ -15373,21 +14516,13 @@ impl HipApi {
         kind: hipMemcpyKind,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpy2DFromArray_spt
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipMemcpy2DFromArray_spt.as_ref().expect("Expected function, got error."))(
                 dst, dpitch, src, wOffset, hOffset, width, height, kind,
             )
         }
     }
     pub unsafe fn hipMemcpy3D_spt(&self, p: *const hipMemcpy3DParms) -> hipError_t {
-        unsafe {
-            (self
-                .hipMemcpy3D_spt
-                .as_ref()
-                .expect("Expected function, got error."))(p)
-        }
+        unsafe { (self.hipMemcpy3D_spt.as_ref().expect("Expected function, got error."))(p) }
     }
     pub unsafe fn hipMemset_spt(
         &self,
@@ -15396,10 +14531,7 @@ impl HipApi {
         sizeBytes: usize,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemset_spt
-                .as_ref()
-                .expect("Expected function, got error."))(dst, value, sizeBytes)
+            (self.hipMemset_spt.as_ref().expect("Expected function, got error."))(dst, value, sizeBytes)
         }
     }
     pub unsafe fn hipMemsetAsync_spt(
@@ -15410,10 +14542,9 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemsetAsync_spt
-                .as_ref()
-                .expect("Expected function, got error."))(dst, value, sizeBytes, stream)
+            (self.hipMemsetAsync_spt.as_ref().expect("Expected function, got error."))(
+                dst, value, sizeBytes, stream,
+            )
         }
     }
     pub unsafe fn hipMemset2D_spt(
@@ -15425,10 +14556,9 @@ impl HipApi {
         height: usize,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemset2D_spt
-                .as_ref()
-                .expect("Expected function, got error."))(dst, pitch, value, width, height)
+            (self.hipMemset2D_spt.as_ref().expect("Expected function, got error."))(
+                dst, pitch, value, width, height,
+            )
         }
     }
     pub unsafe fn hipMemset2DAsync_spt(
@@ -15441,10 +14571,9 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemset2DAsync_spt
-                .as_ref()
-                .expect("Expected function, got error."))(dst, pitch, value, width, height, stream)
+            (self.hipMemset2DAsync_spt.as_ref().expect("Expected function, got error."))(
+                dst, pitch, value, width, height, stream,
+            )
         }
     }
     pub unsafe fn hipMemset3DAsync_spt(
@@ -15455,10 +14584,12 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemset3DAsync_spt
-                .as_ref()
-                .expect("Expected function, got error."))(pitchedDevPtr, value, extent, stream)
+            (self.hipMemset3DAsync_spt.as_ref().expect("Expected function, got error."))(
+                pitchedDevPtr,
+                value,
+                extent,
+                stream,
+            )
         }
     }
     pub unsafe fn hipMemset3D_spt(
@@ -15468,10 +14599,11 @@ impl HipApi {
         extent: hipExtent,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemset3D_spt
-                .as_ref()
-                .expect("Expected function, got error."))(pitchedDevPtr, value, extent)
+            (self.hipMemset3D_spt.as_ref().expect("Expected function, got error."))(
+                pitchedDevPtr,
+                value,
+                extent,
+            )
         }
     }
     pub unsafe fn hipMemcpyAsync_spt(
@@ -15483,19 +14615,13 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpyAsync_spt
-                .as_ref()
-                .expect("Expected function, got error."))(dst, src, sizeBytes, kind, stream)
+            (self.hipMemcpyAsync_spt.as_ref().expect("Expected function, got error."))(
+                dst, src, sizeBytes, kind, stream,
+            )
         }
     }
     pub unsafe fn hipMemcpy3DAsync_spt(&self, p: *const hipMemcpy3DParms, stream: hipStream_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipMemcpy3DAsync_spt
-                .as_ref()
-                .expect("Expected function, got error."))(p, stream)
-        }
+        unsafe { (self.hipMemcpy3DAsync_spt.as_ref().expect("Expected function, got error."))(p, stream) }
     }
     pub unsafe fn hipMemcpy2DAsync_spt(
         &self,
@@ -15509,10 +14635,7 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpy2DAsync_spt
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipMemcpy2DAsync_spt.as_ref().expect("Expected function, got error."))(
                 dst, dpitch, src, spitch, width, height, kind, stream,
             )
         }
@@ -15527,11 +14650,8 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpyFromSymbolAsync_spt
-                .as_ref()
-                .expect("Expected function, got error."))(
-                dst, symbol, sizeBytes, offset, kind, stream
+            (self.hipMemcpyFromSymbolAsync_spt.as_ref().expect("Expected function, got error."))(
+                dst, symbol, sizeBytes, offset, kind, stream,
             )
         }
     }
@@ -15545,11 +14665,8 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpyToSymbolAsync_spt
-                .as_ref()
-                .expect("Expected function, got error."))(
-                symbol, src, sizeBytes, offset, kind, stream
+            (self.hipMemcpyToSymbolAsync_spt.as_ref().expect("Expected function, got error."))(
+                symbol, src, sizeBytes, offset, kind, stream,
             )
         }
     }
@@ -15563,11 +14680,8 @@ impl HipApi {
         kind: hipMemcpyKind,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpyFromArray_spt
-                .as_ref()
-                .expect("Expected function, got error."))(
-                dst, src, wOffsetSrc, hOffset, count, kind
+            (self.hipMemcpyFromArray_spt.as_ref().expect("Expected function, got error."))(
+                dst, src, wOffsetSrc, hOffset, count, kind,
             )
         }
     }
@@ -15583,10 +14697,7 @@ impl HipApi {
         kind: hipMemcpyKind,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpy2DToArray_spt
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipMemcpy2DToArray_spt.as_ref().expect("Expected function, got error."))(
                 dst, wOffset, hOffset, src, spitch, width, height, kind,
             )
         }
@@ -15604,10 +14715,7 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpy2DFromArrayAsync_spt
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipMemcpy2DFromArrayAsync_spt.as_ref().expect("Expected function, got error."))(
                 dst, dpitch, src, wOffsetSrc, hOffsetSrc, width, height, kind, stream,
             )
         }
@@ -15625,29 +14733,16 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipMemcpy2DToArrayAsync_spt
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipMemcpy2DToArrayAsync_spt.as_ref().expect("Expected function, got error."))(
                 dst, wOffset, hOffset, src, spitch, width, height, kind, stream,
             )
         }
     }
     pub unsafe fn hipStreamQuery_spt(&self, stream: hipStream_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipStreamQuery_spt
-                .as_ref()
-                .expect("Expected function, got error."))(stream)
-        }
+        unsafe { (self.hipStreamQuery_spt.as_ref().expect("Expected function, got error."))(stream) }
     }
     pub unsafe fn hipStreamSynchronize_spt(&self, stream: hipStream_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipStreamSynchronize_spt
-                .as_ref()
-                .expect("Expected function, got error."))(stream)
-        }
+        unsafe { (self.hipStreamSynchronize_spt.as_ref().expect("Expected function, got error."))(stream) }
     }
     pub unsafe fn hipStreamGetPriority_spt(
         &self,
@@ -15655,10 +14750,7 @@ impl HipApi {
         priority: *mut ::core::ffi::c_int,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipStreamGetPriority_spt
-                .as_ref()
-                .expect("Expected function, got error."))(stream, priority)
+            (self.hipStreamGetPriority_spt.as_ref().expect("Expected function, got error."))(stream, priority)
         }
     }
     pub unsafe fn hipStreamWaitEvent_spt(
@@ -15668,10 +14760,9 @@ impl HipApi {
         flags: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipStreamWaitEvent_spt
-                .as_ref()
-                .expect("Expected function, got error."))(stream, event, flags)
+            (self.hipStreamWaitEvent_spt.as_ref().expect("Expected function, got error."))(
+                stream, event, flags,
+            )
         }
     }
     pub unsafe fn hipStreamGetFlags_spt(
@@ -15680,10 +14771,7 @@ impl HipApi {
         flags: *mut ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipStreamGetFlags_spt
-                .as_ref()
-                .expect("Expected function, got error."))(stream, flags)
+            (self.hipStreamGetFlags_spt.as_ref().expect("Expected function, got error."))(stream, flags)
         }
     }
     pub unsafe fn hipStreamAddCallback_spt(
@@ -15694,19 +14782,13 @@ impl HipApi {
         flags: ::core::ffi::c_uint,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipStreamAddCallback_spt
-                .as_ref()
-                .expect("Expected function, got error."))(stream, callback, userData, flags)
+            (self.hipStreamAddCallback_spt.as_ref().expect("Expected function, got error."))(
+                stream, callback, userData, flags,
+            )
         }
     }
     pub unsafe fn hipEventRecord_spt(&self, event: hipEvent_t, stream: hipStream_t) -> hipError_t {
-        unsafe {
-            (self
-                .hipEventRecord_spt
-                .as_ref()
-                .expect("Expected function, got error."))(event, stream)
-        }
+        unsafe { (self.hipEventRecord_spt.as_ref().expect("Expected function, got error."))(event, stream) }
     }
     pub unsafe fn hipLaunchCooperativeKernel_spt(
         &self,
@@ -15718,10 +14800,7 @@ impl HipApi {
         hStream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipLaunchCooperativeKernel_spt
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipLaunchCooperativeKernel_spt.as_ref().expect("Expected function, got error."))(
                 f,
                 gridDim,
                 blockDim,
@@ -15741,10 +14820,7 @@ impl HipApi {
         stream: hipStream_t,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipLaunchKernel_spt
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipLaunchKernel_spt.as_ref().expect("Expected function, got error."))(
                 function_address,
                 numBlocks,
                 dimBlocks,
@@ -15756,10 +14832,7 @@ impl HipApi {
     }
     pub unsafe fn hipGraphLaunch_spt(&self, graphExec: hipGraphExec_t, stream: hipStream_t) -> hipError_t {
         unsafe {
-            (self
-                .hipGraphLaunch_spt
-                .as_ref()
-                .expect("Expected function, got error."))(graphExec, stream)
+            (self.hipGraphLaunch_spt.as_ref().expect("Expected function, got error."))(graphExec, stream)
         }
     }
     pub unsafe fn hipStreamBeginCapture_spt(
@@ -15768,18 +14841,12 @@ impl HipApi {
         mode: hipStreamCaptureMode,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipStreamBeginCapture_spt
-                .as_ref()
-                .expect("Expected function, got error."))(stream, mode)
+            (self.hipStreamBeginCapture_spt.as_ref().expect("Expected function, got error."))(stream, mode)
         }
     }
     pub unsafe fn hipStreamEndCapture_spt(&self, stream: hipStream_t, pGraph: *mut hipGraph_t) -> hipError_t {
         unsafe {
-            (self
-                .hipStreamEndCapture_spt
-                .as_ref()
-                .expect("Expected function, got error."))(stream, pGraph)
+            (self.hipStreamEndCapture_spt.as_ref().expect("Expected function, got error."))(stream, pGraph)
         }
     }
     pub unsafe fn hipStreamIsCapturing_spt(
@@ -15788,10 +14855,10 @@ impl HipApi {
         pCaptureStatus: *mut hipStreamCaptureStatus,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipStreamIsCapturing_spt
-                .as_ref()
-                .expect("Expected function, got error."))(stream, pCaptureStatus)
+            (self.hipStreamIsCapturing_spt.as_ref().expect("Expected function, got error."))(
+                stream,
+                pCaptureStatus,
+            )
         }
     }
     pub unsafe fn hipStreamGetCaptureInfo_spt(
@@ -15801,10 +14868,11 @@ impl HipApi {
         pId: *mut ::core::ffi::c_ulonglong,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipStreamGetCaptureInfo_spt
-                .as_ref()
-                .expect("Expected function, got error."))(stream, pCaptureStatus, pId)
+            (self.hipStreamGetCaptureInfo_spt.as_ref().expect("Expected function, got error."))(
+                stream,
+                pCaptureStatus,
+                pId,
+            )
         }
     }
     pub unsafe fn hipStreamGetCaptureInfo_v2_spt(
@@ -15817,10 +14885,7 @@ impl HipApi {
         numDependencies_out: *mut usize,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipStreamGetCaptureInfo_v2_spt
-                .as_ref()
-                .expect("Expected function, got error."))(
+            (self.hipStreamGetCaptureInfo_v2_spt.as_ref().expect("Expected function, got error."))(
                 stream,
                 captureStatus_out,
                 id_out,
@@ -15837,10 +14902,9 @@ impl HipApi {
         userData: *mut ::core::ffi::c_void,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipLaunchHostFunc_spt
-                .as_ref()
-                .expect("Expected function, got error."))(stream, fn_, userData)
+            (self.hipLaunchHostFunc_spt.as_ref().expect("Expected function, got error."))(
+                stream, fn_, userData,
+            )
         }
     }
     pub unsafe fn hipGetDriverEntryPoint_spt(
@@ -15851,10 +14915,25 @@ impl HipApi {
         status: *mut hipDriverEntryPointQueryResult,
     ) -> hipError_t {
         unsafe {
-            (self
-                .hipGetDriverEntryPoint_spt
-                .as_ref()
-                .expect("Expected function, got error."))(symbol, funcPtr, flags, status)
+            (self.hipGetDriverEntryPoint_spt.as_ref().expect("Expected function, got error."))(
+                symbol, funcPtr, flags, status,
+            )
         }
+    }
+    pub unsafe fn hipGetDevicePropertiesR0000(
+        &self,
+        prop: *mut hipDeviceProp_tR0000,
+        device: ::core::ffi::c_int,
+    ) -> hipError_t {
+        unsafe {
+            (self.hipGetDevicePropertiesR0000.as_ref().expect("Expected function, got error."))(prop, device)
+        }
+    }
+    pub unsafe fn hipChooseDeviceR0000(
+        &self,
+        device: *mut ::core::ffi::c_int,
+        prop: *const hipDeviceProp_tR0000,
+    ) -> hipError_t {
+        unsafe { (self.hipChooseDeviceR0000.as_ref().expect("Expected function, got error."))(device, prop) }
     }
 }

@@ -7,6 +7,7 @@
 
 use std::env;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
@@ -71,11 +72,10 @@ impl Arguments {
 
 /// The first of `$ROCM_PATH`, `<workspace>/.rocm`, `/opt/rocm` that has HIP's headers.
 fn find_rocm(package: &Path) -> Result<PathBuf, String> {
-    let workspace = package.ancestors().nth(2).ok_or("the package is not inside its workspace")?;
     let candidates = env::var_os("ROCM_PATH")
         .map(PathBuf::from)
         .into_iter()
-        .chain([workspace.join(".rocm"), PathBuf::from("/opt/rocm")]);
+        .chain([workspace(package)?.join(".rocm"), PathBuf::from("/opt/rocm")]);
     let mut tried = Vec::new();
     for root in candidates {
         if root.join("include/hip/hip_runtime_api.h").is_file() {
@@ -87,6 +87,10 @@ fn find_rocm(package: &Path) -> Result<PathBuf, String> {
         "no include/hip/hip_runtime_api.h under {}; set ROCM_PATH or pass --rocm DIR",
         tried.join(", ")
     ))
+}
+
+fn workspace(package: &Path) -> Result<&Path, String> {
+    package.ancestors().nth(2).ok_or_else(|| format!("{} is not inside its workspace", package.display()))
 }
 
 fn generate(package: &Path, rocm: &Path) -> Result<String, String> {
@@ -119,7 +123,7 @@ fn generate(package: &Path, rocm: &Path) -> Result<String, String> {
          // from hip/hip_runtime_api.h of HIP {}. Not edited by hand.\n\n",
         hip_version(rocm)?
     );
-    rustfmt(&(header + &bindings.to_string()))
+    rustfmt(&(header + &bindings.to_string()), workspace(package)?)
 }
 
 /// `LIBCLANG_PATH` if the caller set it, else ROCm's own libclang.
@@ -158,36 +162,27 @@ fn hip_version(rocm: &Path) -> Result<String, String> {
     Ok(format!("{}.{}", field("HIP_VERSION_MAJOR")?, field("HIP_VERSION_MINOR")?))
 }
 
-/// Formats with rustfmt's defaults, whatever `rustfmt.toml` is near.
-fn rustfmt(source: &str) -> Result<String, String> {
-    let directory = env::temp_dir().join(format!("hip-sys-bindgen-{}", std::process::id()));
-    fs::create_dir_all(&directory).map_err(|e| format!("creating {}: {e}", directory.display()))?;
-    let formatted = rustfmt_in(&directory, source);
-    let removed = fs::remove_dir_all(&directory);
-    let formatted = formatted?;
-    removed.map_err(|e| format!("removing {}: {e}", directory.display()))?;
-    Ok(formatted)
-}
-
-fn rustfmt_in(directory: &Path, source: &str) -> Result<String, String> {
-    let config = directory.join("rustfmt.toml");
-    let file = directory.join("generated.rs");
-    fs::write(&config, "max_width = 110\n").map_err(|e| format!("writing {}: {e}", config.display()))?;
-    fs::write(&file, source).map_err(|e| format!("writing {}: {e}", file.display()))?;
-    let output = Command::new(env::var_os("RUSTFMT").unwrap_or_else(|| "rustfmt".into()))
-        .args(["--edition", "2024", "--config-path"])
-        .arg(&config)
-        .arg(&file)
-        .output()
+/// Formats with the workspace's own settings, so that `cargo fmt` has nothing to change.
+fn rustfmt(source: &str, workspace: &Path) -> Result<String, String> {
+    let mut child = Command::new(env::var_os("RUSTFMT").unwrap_or_else(|| "rustfmt".into()))
+        .args(["--edition", "2024", "--emit", "stdout", "--config-path"])
+        .arg(workspace)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
         .map_err(|e| format!("starting rustfmt: {e}; install it with `rustup component add rustfmt`"))?;
+    // rustfmt reads everything before it writes anything, so one thread cannot block on both pipes.
+    let mut input = child.stdin.take().ok_or("rustfmt has no standard input")?;
+    input.write_all(source.as_bytes()).map_err(|e| format!("writing to rustfmt: {e}"))?;
+    drop(input);
+    let output = child.wait_with_output().map_err(|e| format!("waiting for rustfmt: {e}"))?;
     if !output.status.success() {
-        return Err(format!("rustfmt failed: {}", String::from_utf8_lossy(&output.stderr)));
+        return Err(format!("rustfmt ended with {}", output.status));
     }
-    fs::read_to_string(&file).map_err(|e| format!("reading {}: {e}", file.display()))
+    String::from_utf8(output.stdout).map_err(|e| format!("rustfmt's output: {e}"))
 }
 
 fn print_difference(kept: &Path, fresh: &str) -> Result<(), String> {
-    use std::io::Write;
     let mut diff = Command::new("diff")
         .args(["-u", "--label", "checked in", "--label", "from the headers"])
         .arg(kept)
