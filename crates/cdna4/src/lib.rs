@@ -6,8 +6,16 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod decode;
+mod form;
 mod inst;
+mod kind;
 mod operand;
+#[rustfmt::skip]
+mod table;
+mod text;
 
-pub use inst::{DecodeError, Encoding, Field, Inst, decode};
+pub use decode::decode;
+pub use form::Flags;
+pub use inst::{DecodeError, Encoding, Field, Inst, mods};
 pub use operand::{Operand, Special};
