@@ -186,6 +186,9 @@ class Records:
         raise SystemExit(f"{name}: no rule for print method {method} ({optype})")
 
     def class_const(self, name):
+        if name in ("SReg_1", "SReg_1_XEXEC"):  # a lane mask: LLVM does not check the register
+            self.classes["LANE_MASK"] = 'class("SReg_1", V | A | S | M0 | EXEC_LO | EXEC_HI | LDS, false)'
+            return "LANE_MASK"
         name = self.register_class(name)
         const = name.upper()
         self.classes[const] = (f'class("{name}", {class_banks(name)}, {"true" if name.endswith("_Align2") else "false"})')

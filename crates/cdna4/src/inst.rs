@@ -322,3 +322,33 @@ impl Inst {
 fn sign_extend(raw: u32, bits: u32) -> i64 {
     i64::from((raw << (32 - bits)) as i32 >> (32 - bits))
 }
+
+/// One row of the instruction table, for tools that enumerate encodings.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// Bits that the row fixes; the others are operands or ignored.
+    pub mask: u128,
+    /// The values of the fixed bits.
+    pub value: u128,
+    /// Length in bytes without a literal that may follow.
+    pub bytes: usize,
+    /// The mnemonic as the assembler spells it.
+    pub asm_mnemonic: &'static str,
+    /// The microcode format.
+    pub encoding: Encoding,
+    /// Properties of the instruction.
+    pub flags: Flags,
+}
+
+/// All rows of the instruction table, by [`Inst::form_index`]. A word that matches the mask and value of a row may
+/// still decode as a more specific one.
+pub fn rows() -> impl ExactSizeIterator<Item = Row> {
+    FORMS.iter().map(|form| Row {
+        mask: form.mask,
+        value: form.value,
+        bytes: form.bytes(),
+        asm_mnemonic: form.mnemonic,
+        encoding: form.encoding,
+        flags: form.flags,
+    })
+}

@@ -10,6 +10,7 @@ mod decode;
 mod form;
 mod inst;
 mod kind;
+mod names;
 mod operand;
 #[rustfmt::skip]
 mod table;
@@ -17,5 +18,5 @@ mod text;
 
 pub use decode::decode;
 pub use form::Flags;
-pub use inst::{DecodeError, Encoding, Field, Inst, mods};
+pub use inst::{DecodeError, Encoding, Field, Inst, Row, mods, rows};
 pub use operand::{Operand, Special};

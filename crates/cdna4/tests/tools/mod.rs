@@ -1,0 +1,95 @@
+//! LLVM's tools as oracles, and the random words that they are asked about.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// `name` of the ROCm or LLVM that `ROCM_PATH`, the workspace's `.rocm` or `/opt/rocm` holds.
+pub(crate) fn llvm_tool(name: &str) -> Option<PathBuf> {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.rocm");
+    let roots = std::env::var_os("ROCM_PATH").map(PathBuf::from).into_iter().chain([workspace, "/opt/rocm".into()]);
+    roots.flat_map(|root| [root.join("llvm/bin").join(name), root.join("bin").join(name)]).find(|path| path.is_file())
+}
+
+/// What `llvm-mc` prints between two test words: an `s_nop` with an operand that the words never have.
+const MARKER: &str = "0x5a,0x5a,0x80,0xbf";
+const MARKER_TEXT: &str = "s_nop 0x5a5a";
+
+/// The instructions that `llvm-mc` finds in each of `chunks`; `None` for a chunk that kills it.
+pub(crate) fn llvm_mc(tool: &Path, chunks: &[Vec<u8>]) -> Vec<Option<Vec<String>>> {
+    let mut all = Vec::with_capacity(chunks.len());
+    while all.len() < chunks.len() {
+        all.extend(run_llvm_mc(tool, &chunks[all.len()..]).into_iter().map(Some));
+        if all.len() < chunks.len() {
+            all.push(None);
+        }
+    }
+    all
+}
+
+fn run_llvm_mc(tool: &Path, chunks: &[Vec<u8>]) -> Vec<Vec<String>> {
+    let mut input = String::new();
+    for chunk in chunks {
+        let bytes: Vec<String> = chunk.iter().map(|b| format!("0x{b:02x}")).collect();
+        input.push_str(&bytes.join(","));
+        input.push('\n');
+        input.push_str(MARKER);
+        input.push('\n');
+    }
+    let mut child = Command::new(tool)
+        .args(["--disassemble", "-triple=amdgcn-amd-amdhsa", "-mcpu=gfx950"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("llvm-mc starts");
+    let mut stdin = child.stdin.take().expect("stdin is piped");
+    // A failure to write means that llvm-mc is dead, which the missing answers show.
+    let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()).is_ok());
+    let output = child.wait_with_output().expect("llvm-mc ends");
+    writer.join().expect("the writer does not panic");
+    let stdout = String::from_utf8(output.stdout).expect("llvm-mc prints UTF-8");
+    let (mut all, mut current) = (Vec::new(), Vec::new());
+    for line in stdout.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('.')) {
+        if line == MARKER_TEXT { all.push(std::mem::take(&mut current)) } else { current.push(line.to_owned()) }
+    }
+    all
+}
+
+/// The instructions that this crate finds in `chunk`, skipping a word where it finds none, as `llvm-mc` does.
+pub(crate) fn ours(chunk: &[u8]) -> Vec<String> {
+    let (mut at, mut texts) = (0, Vec::new());
+    while at < chunk.len() {
+        match cdna4::decode(&chunk[at..]) {
+            Ok(inst) => {
+                texts.push(inst.text(0));
+                at += inst.size();
+            }
+            Err(_) => at += 4.min(chunk.len() - at),
+        }
+    }
+    texts
+}
+
+/// SplitMix64: enough randomness for bit patterns, and the seed reproduces a run.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub(crate) fn below(&mut self, n: usize) -> usize {
+        (self.next() % n as u64) as usize
+    }
+}
+
+pub(crate) fn env_number(name: &str, default: u64) -> u64 {
+    match std::env::var(name) {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name}={text}: not a number")),
+        Err(_) => default,
+    }
+}
