@@ -38,6 +38,8 @@ pub(crate) struct Wave {
     pub status: Status,
     /// Index in the workgroup.
     pub id: u32,
+    /// Instructions issued so far, kept by the run loop: the wave's deterministic clock.
+    pub issued: u64,
     /// Base of this wave's scratch in device memory, and bytes per lane.
     pub scratch_base: u64,
     pub scratch_bytes_per_lane: u32,
@@ -70,6 +72,7 @@ impl Wave {
             next_pc: 0,
             status: Status::Ready,
             id,
+            issued: 0,
             scratch_base: 0,
             scratch_bytes_per_lane: 0,
             pending: crate::pending::Pending::default(),
@@ -167,6 +170,21 @@ impl Wave {
             Special::Vccz => (self.vcc() == 0) as u32,
             Special::Execz => (self.exec() == 0) as u32,
             _ => 0,
+        }
+    }
+
+    /// A hardware value as a pair. The apertures' bases are in the high dword, which only a 64-bit read
+    /// sees (LLVM reads them by `s_mov_b64` for that reason); a limit is the aperture's last byte.
+    pub(crate) fn special64(&self, which: cdna4::Special) -> u64 {
+        use cdna4::Special;
+
+        use crate::memory::{APERTURE_BYTES, PRIVATE_BASE, SHARED_BASE};
+        match which {
+            Special::SharedBase => SHARED_BASE,
+            Special::SharedLimit => SHARED_BASE + APERTURE_BYTES - 1,
+            Special::PrivateBase => PRIVATE_BASE,
+            Special::PrivateLimit => PRIVATE_BASE + APERTURE_BYTES - 1,
+            other => self.special(other) as u64,
         }
     }
 

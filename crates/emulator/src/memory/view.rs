@@ -246,12 +246,16 @@ impl View {
         }
         let (base, length) = self.hit(addresses[mask.trailing_zeros() as usize]);
         if length >= bytes as u64 {
+            // A lane's distance is beyond the room if it or the room left has its sign bit set: an OR
+            // over lanes vectorises, a comparison of unsigned quadwords does not.
             let room = length - bytes as u64;
-            let mut outside = 0;
+            let mut beyond = 0;
             for lane in 0..64 {
-                outside |= ((addresses[lane].wrapping_sub(base) > room) as u64) << lane;
+                let distance = addresses[lane].wrapping_sub(base);
+                let active = (mask >> lane & 1).wrapping_neg();
+                beyond |= (distance | room.wrapping_sub(distance)) & active;
             }
-            if outside & mask == 0 {
+            if beyond >> 63 == 0 {
                 return Ok(());
             }
         }
