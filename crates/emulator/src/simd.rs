@@ -18,6 +18,16 @@ pub(crate) type Step = Result<(), Box<Fault>>;
 /// from [`simd!`] or from a plain function.
 pub(crate) type Exec = unsafe fn(&mut Wave, &Op, &mut Cx<'_>) -> Step;
 
+/// Executes one instruction.
+///
+/// # Errors
+/// The handler's fault.
+#[inline(always)]
+pub(crate) fn execute(wave: &mut Wave, op: &Op, cx: &mut Cx<'_>) -> Step {
+    // SAFETY: `exec` is a plain function or was chosen for at most the level of this process.
+    unsafe { (op.exec)(wave, op, cx) }
+}
+
 /// Vector extensions of the host that handlers are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
