@@ -53,6 +53,15 @@ pub(crate) struct Cx<'a> {
     pub lds: &'a mut Vec<u8>,
     /// Device memory.
     pub memory: &'a crate::memory::View,
+    /// How matrix instructions accumulate.
+    pub mfma: crate::exec::MfmaPolicy,
+}
+
+impl<'a> Cx<'a> {
+    /// The default matrix policy.
+    pub(crate) fn new(lds: &'a mut Vec<u8>, memory: &'a crate::memory::View) -> Cx<'a> {
+        Cx { lds, memory, mfma: crate::exec::MfmaPolicy::default() }
+    }
 }
 
 impl Wave {

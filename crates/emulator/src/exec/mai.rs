@@ -1,3 +1,7 @@
+mod policy;
+
+pub use policy::MfmaPolicy;
+
 use cdna4::Inst;
 
 use crate::op::Op;

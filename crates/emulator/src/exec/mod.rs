@@ -13,6 +13,8 @@ mod sop;
 mod sopp;
 mod valu;
 
+pub use mai::MfmaPolicy;
+
 use cdna4::Inst;
 
 use crate::{

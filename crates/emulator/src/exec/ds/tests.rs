@@ -37,7 +37,7 @@ impl Bench {
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         let op = resolve(&cdna4::decode(&bytes).expect("assembled words decode"));
         let memory = Memory::new(1 << 20).view();
-        simd::execute(&mut self.wave, &op, &mut Cx { lds: &mut self.lds, memory: &memory })
+        simd::execute(&mut self.wave, &op, &mut Cx::new(&mut self.lds, &memory))
     }
 
     fn run(&mut self, words: [u32; 2]) {
