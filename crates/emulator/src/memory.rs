@@ -172,7 +172,9 @@ impl Memory {
         let bases: Vec<u64> = table
             .live
             .values()
-            .filter(|block| !matches!(block.allocation.kind, AllocationKind::Code | AllocationKind::Registered))
+            .filter(|block| {
+                !matches!(block.allocation.kind, AllocationKind::Code | AllocationKind::Registered)
+            })
             .map(|block| block.allocation.base)
             .collect();
         for base in bases {
@@ -250,8 +252,8 @@ impl Memory {
     /// As [`Memory::read`].
     pub fn copy(&self, target: u64, source: u64, bytes: u64) -> Result<(), MemoryError> {
         let table = self.table();
-        let _from = table.within("copy from", source, bytes)?;
-        let _to = table.within("copy to", target, bytes)?;
+        let _from = table.within("copy source", source, bytes)?;
+        let _to = table.within("copy target", target, bytes)?;
         // SAFETY: as in `read`, for both ranges.
         unsafe { raw::copy(target, source, bytes as usize) };
         Ok(())
@@ -276,7 +278,8 @@ impl Memory {
     /// # Errors
     /// As [`Memory::read`].
     pub fn poison(&self, address: u64) -> Result<(), MemoryError> {
-        let allocation = self.allocation(address).ok_or_else(|| self.table().missing("poison", address, 1))?;
+        let allocation =
+            self.allocation(address).ok_or_else(|| self.table().missing("poison", address, 1))?;
         let pattern = crate::pending::POISON.to_le_bytes();
         let whole = allocation.bytes / 4;
         self.fill(allocation.base, &pattern, whole)?;

@@ -72,4 +72,6 @@ fn pick_scratch(name: &str) -> Option<(Exec, u32)> {
 }
 
 #[cfg(test)]
+pub(crate) mod rig;
+#[cfg(test)]
 mod tests;

@@ -16,6 +16,8 @@ mod valu;
 pub use mai::MfmaPolicy;
 
 use cdna4::Inst;
+#[cfg(test)]
+pub(crate) use flat::rig;
 
 use crate::{
     fault::{Fault, FaultKind},

@@ -60,10 +60,13 @@ fn pick(name: &str, lds: bool) -> Option<(Exec, u32)> {
         "wbl2" | "inv" | "wbinvl1" | "wbinvl1_vol" => return Some((cache, 0)),
         _ => {}
     }
-    transfers!(Buffer, name).or_else(|| format::pick(name)).map(|exec| (exec, 0)).or_else(|| atomic::<Buffer>(name))
+    transfers!(Buffer, name)
+        .or_else(|| format::pick(name))
+        .map(|exec| (exec, 0))
+        .or_else(|| atomic::<Buffer>(name))
 }
 
-/// The forms that the ISA allows to LDS (9.1.9), less `format_x`.
+/// The forms that the ISA allows to LDS (9.1.9).
 fn pick_lds(name: &str) -> Option<Exec> {
     let name = match name {
         "load_ubyte" => "load_lds_ubyte",
@@ -73,6 +76,7 @@ fn pick_lds(name: &str) -> Option<Exec> {
         "load_dword" => "load_lds_dword",
         "load_dwordx3" => "load_lds_dwordx3",
         "load_dwordx4" => "load_lds_dwordx4",
+        "load_format_x" => return Some(format::load_lds),
         _ => return None,
     };
     transfers!(Buffer, name)

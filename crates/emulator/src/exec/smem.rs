@@ -47,8 +47,9 @@ fn pick(name: &str) -> Option<(Exec, u32)> {
     let exec: Exec = match name {
         "load_dword" | "load_dwordx2" | "load_dwordx4" | "load_dwordx8" | "load_dwordx16" => load,
         "store_dword" | "store_dwordx2" | "store_dwordx4" => store,
-        "dcache_inv" | "dcache_inv_vol" | "dcache_wb" | "dcache_wb_vol" | "dcache_discard" | "dcache_discard_x2" => cache,
-        "atc_probe" => cache,
+        "dcache_inv" | "dcache_inv_vol" | "dcache_wb" | "dcache_wb_vol" | "dcache_discard"
+        | "dcache_discard_x2" => cache,
+        "atc_probe" | "atc_probe_buffer" => cache,
         "memtime" | "memrealtime" => time,
         "atomic_cmpswap" => compare_swap32,
         "atomic_cmpswap_x2" => compare_swap64,

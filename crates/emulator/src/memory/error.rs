@@ -9,7 +9,9 @@ use super::{Allocation, AllocationKind};
 #[non_exhaustive]
 pub enum MemoryError {
     /// The device is full.
-    #[error("allocating {bytes} bytes: {free} of {total} bytes are free; free something or shrink the request")]
+    #[error(
+        "allocating {bytes} bytes: {free} of {total} bytes are free; free something or shrink the request"
+    )]
     OutOfMemory {
         /// Requested bytes.
         bytes: u64,
@@ -22,7 +24,9 @@ pub enum MemoryError {
     #[error("an allocation or registration needs a range of at least one byte that does not wrap")]
     ZeroBytes,
     /// The host has no mapping for it.
-    #[error("reserving {bytes} bytes of host address space: {reason}; raise the limits of address space or mappings")]
+    #[error(
+        "reserving {bytes} bytes of host address space: {reason}; raise the limits of address space or mappings"
+    )]
     HostRefused {
         /// Requested bytes.
         bytes: u64,

@@ -44,7 +44,11 @@ impl Mapping {
         let mapping = Mapping { start: start as u64, length };
         // SAFETY: the middle of the mapping made above, which nothing refers to yet.
         let opened = unsafe {
-            libc::mprotect(mapping.base() as *mut libc::c_void, usable as usize, libc::PROT_READ | libc::PROT_WRITE)
+            libc::mprotect(
+                mapping.base() as *mut libc::c_void,
+                usable as usize,
+                libc::PROT_READ | libc::PROT_WRITE,
+            )
         };
         if opened != 0 {
             return Err(refused(io::Error::last_os_error()));
@@ -78,6 +82,7 @@ impl Mapping {
 impl Drop for Mapping {
     fn drop(&mut self) {
         // SAFETY: the range is this mapping's own, and its last owner goes.
-        let _nothing_to_do_about_it = unsafe { libc::munmap(self.start as *mut libc::c_void, self.length as usize) };
+        let _nothing_to_do_about_it =
+            unsafe { libc::munmap(self.start as *mut libc::c_void, self.length as usize) };
     }
 }

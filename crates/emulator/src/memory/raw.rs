@@ -129,7 +129,9 @@ pub(super) unsafe fn store64(address: u64, value: u64) {
 #[inline(always)]
 pub(super) unsafe fn load32_bytes(address: u64) -> u32 {
     // SAFETY: the caller's promise, byte by byte.
-    u32::from_le_bytes(unsafe { [load8(address), load8(address + 1), load8(address + 2), load8(address + 3)] })
+    u32::from_le_bytes(unsafe {
+        [load8(address), load8(address + 1), load8(address + 2), load8(address + 3)]
+    })
 }
 
 /// Four bytes at any alignment.

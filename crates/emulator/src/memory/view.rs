@@ -97,7 +97,11 @@ impl View {
         for_lanes(mask, |lane| {
             // SAFETY: as in `gather`.
             out[lane] = unsafe {
-                if BYTES == 1 { raw::load8(addresses[lane]) as u32 } else { raw::load16(addresses[lane]) as u32 }
+                if BYTES == 1 {
+                    raw::load8(addresses[lane]) as u32
+                } else {
+                    raw::load16(addresses[lane]) as u32
+                }
             };
         });
         Ok(())
@@ -283,7 +287,13 @@ impl View {
         if room.is_some_and(|room| address.wrapping_sub(base) <= room) {
             return Ok(());
         }
-        Err(Fault::new(FaultKind::OutOfBounds { access, lane, address, bytes, nearest: self.nearest(address) }))
+        Err(Fault::new(FaultKind::OutOfBounds {
+            access,
+            lane,
+            address,
+            bytes,
+            nearest: self.nearest(address),
+        }))
     }
 
     #[inline(always)]
@@ -293,7 +303,12 @@ impl View {
                 .find(|lane| mask >> lane & 1 == 1 && !addresses[*lane as usize].is_multiple_of(bytes as u64))
                 .unwrap_or(0);
             let address = addresses[lane as usize];
-            return Err(Fault::new(FaultKind::Unaligned { access: Access::Atomic, lane, address, align: bytes }));
+            return Err(Fault::new(FaultKind::Unaligned {
+                access: Access::Atomic,
+                lane,
+                address,
+                align: bytes,
+            }));
         }
         self.check(Access::Atomic, addresses, bytes, mask)
     }

@@ -49,7 +49,13 @@ pub(in crate::exec) trait Space {
     fn write_small<const BYTES: u32>(wave: &Wave, cx: &mut Cx<'_>, aim: &Aim, data: &Lanes) -> Step;
 
     /// Replaces a dword per lane by `update(lane, old)`.
-    fn atomic32(wave: &Wave, cx: &mut Cx<'_>, aim: &Aim, old: &mut Lanes, update: impl Fn(usize, u32) -> u32) -> Step;
+    fn atomic32(
+        wave: &Wave,
+        cx: &mut Cx<'_>,
+        aim: &Aim,
+        old: &mut Lanes,
+        update: impl Fn(usize, u32) -> u32,
+    ) -> Step;
 
     /// Replaces a quadword per lane by `update(lane, old)`.
     fn atomic64(
@@ -137,7 +143,9 @@ impl Space for Global {
     #[inline(always)]
     fn aim(wave: &Wave, op: &Op, _bytes: u32) -> Result<Aim, Box<Fault>> {
         let offset = op.imm as i64 as u64;
-        let Arg::Scalar(base) = op.src[2] else { return Ok(Aim::all(wide_addresses(wave, op)?, wave.exec())) };
+        let Arg::Scalar(base) = op.src[2] else {
+            return Ok(Aim::all(wide_addresses(wave, op)?, wave.exec()));
+        };
         let base = wave.scalar64(base).wrapping_add(offset);
         let Arg::Vector(register) = op.src[0] else { return Ok(Aim::all([base; 64], wave.exec())) };
         let lane_offset = wave.vector(register)?;
@@ -180,7 +188,11 @@ impl Space for Scratch {
         check_scratch(wave, Access::Read, &aim.addresses, 4 * D as u32, mask)?;
         for (i, out) in out.iter_mut().enumerate() {
             if dword_aligned(&aim.addresses, mask) {
-                cx.memory.gather::<1>(&swizzle(wave, &aim.addresses, 4 * i as u64), mask, std::array::from_mut(out))?;
+                cx.memory.gather::<1>(
+                    &swizzle(wave, &aim.addresses, 4 * i as u64),
+                    mask,
+                    std::array::from_mut(out),
+                )?;
                 continue;
             }
             let mut assembled = Lanes::ZERO;
@@ -226,7 +238,13 @@ impl Space for Scratch {
         write_scratch_bytes(wave, cx, aim, 0, BYTES, data)
     }
 
-    fn atomic32(wave: &Wave, cx: &mut Cx<'_>, aim: &Aim, old: &mut Lanes, update: impl Fn(usize, u32) -> u32) -> Step {
+    fn atomic32(
+        wave: &Wave,
+        cx: &mut Cx<'_>,
+        aim: &Aim,
+        old: &mut Lanes,
+        update: impl Fn(usize, u32) -> u32,
+    ) -> Step {
         check_aligned(Access::Atomic, &aim.addresses, 4, aim.live[0])?;
         Self::read(wave, cx, aim, std::array::from_mut(old))?;
         let new = Lanes(std::array::from_fn(|lane| update(lane, old[lane])));
@@ -243,7 +261,8 @@ impl Space for Scratch {
     ) -> Step {
         check_aligned(Access::Atomic, &aim.addresses, 8, aim.live[0])?;
         Self::read(wave, cx, aim, old)?;
-        let new: [u64; 64] = std::array::from_fn(|lane| update(lane, old[0][lane] as u64 | (old[1][lane] as u64) << 32));
+        let new: [u64; 64] =
+            std::array::from_fn(|lane| update(lane, old[0][lane] as u64 | (old[1][lane] as u64) << 32));
         let halves = [Lanes(new.map(|value| value as u32)), Lanes(new.map(|value| (value >> 32) as u32))];
         Self::write(wave, cx, aim, [&halves[0], &halves[1]])
     }
@@ -282,9 +301,12 @@ fn check_scratch(wave: &Wave, access: Access, offsets: &[u64; 64], bytes: u32, m
 fn check_aligned(access: Access, addresses: &[u64; 64], align: u32, mask: u64) -> Step {
     match active(mask).find(|lane| !addresses[*lane].is_multiple_of(align as u64)) {
         None => Ok(()),
-        Some(lane) => {
-            Err(Fault::new(FaultKind::Unaligned { access, lane: lane as u8, address: addresses[lane], align }))
-        }
+        Some(lane) => Err(Fault::new(FaultKind::Unaligned {
+            access,
+            lane: lane as u8,
+            address: addresses[lane],
+            align,
+        })),
     }
 }
 
@@ -380,7 +402,13 @@ impl Space for Flat {
         Ok(())
     }
 
-    fn atomic32(wave: &Wave, cx: &mut Cx<'_>, aim: &Aim, old: &mut Lanes, update: impl Fn(usize, u32) -> u32) -> Step {
+    fn atomic32(
+        wave: &Wave,
+        cx: &mut Cx<'_>,
+        aim: &Aim,
+        old: &mut Lanes,
+        update: impl Fn(usize, u32) -> u32,
+    ) -> Step {
         let Some(split) = split(aim) else { return Global::atomic32(wave, cx, aim, old, update) };
         Global::atomic32(wave, cx, &split.global, old, &update)?;
         Scratch::atomic32(wave, cx, &split.scratch, old, &update)?;

@@ -148,7 +148,13 @@ pub(in crate::exec) fn compare_swap32<S: Space>(wave: &mut Wave, op: &Op, cx: &m
     let new = wave.vector(vector(op.src[1]))?;
     let expected = wave.vector(vector(op.src[1]) + 1)?;
     let mut old = Lanes::ZERO;
-    S::atomic32(wave, cx, &aim, &mut old, |lane, value| if value == expected[lane] { new[lane] } else { value })?;
+    S::atomic32(
+        wave,
+        cx,
+        &aim,
+        &mut old,
+        |lane, value| if value == expected[lane] { new[lane] } else { value },
+    )?;
     modified::<S>(wave, op, cx, &[old], aim.exec)
 }
 
@@ -158,7 +164,13 @@ pub(in crate::exec) fn compare_swap64<S: Space>(wave: &mut Wave, op: &Op, cx: &m
     let new = pair(wave, vector(op.src[1]))?;
     let expected = pair(wave, vector(op.src[1]) + 2)?;
     let mut old = [Lanes::ZERO; 2];
-    S::atomic64(wave, cx, &aim, &mut old, |lane, value| if value == expected[lane] { new[lane] } else { value })?;
+    S::atomic64(
+        wave,
+        cx,
+        &aim,
+        &mut old,
+        |lane, value| if value == expected[lane] { new[lane] } else { value },
+    )?;
     modified::<S>(wave, op, cx, &old, aim.exec)
 }
 

@@ -3,7 +3,7 @@
 //! Only the formats whose channels are 32 bits wide and need no conversion (`32`, `32_32`, `32_32_32`,
 //! `32_32_32_32` as UINT, SINT or FLOAT) are executed; narrower ones fault.
 
-use super::{Buffer, Resource, Space};
+use super::{super::flat::transfer, Buffer, Resource, Space};
 use crate::{
     fault::{Fault, FaultKind},
     lanes::Lanes,
@@ -25,6 +25,12 @@ pub(super) fn pick(name: &str) -> Option<Exec> {
         "store_format_xyzw" => store::<4>,
         _ => return None,
     })
+}
+
+/// `buffer_load_format_x ... lds`: the first channel, without selects, as a dword load to LDS.
+pub(super) fn load_lds(wave: &mut Wave, op: &Op, cx: &mut Cx<'_>) -> Step {
+    channels(&Resource::of(wave, op.src[2]))?;
+    transfer::load_lds::<Buffer, 1>(wave, op, cx)
 }
 
 /// Channels of the V#'s format.

@@ -7,11 +7,7 @@
 //! stores and atomics do nothing, dword by dword. A buffer with a stride but without an index is raw:
 //! Triton's descriptors with a cache-swizzle stride rely on bytes.
 
-use crate::{
-    lanes::Lanes,
-    op::Arg,
-    wave::Wave,
-};
+use crate::{lanes::Lanes, op::Arg, wave::Wave};
 
 use super::super::flat::Aim;
 
@@ -71,7 +67,14 @@ impl Resource {
 
     /// Targets in a raw buffer.
     #[inline(always)]
-    pub(super) fn aim_raw(&self, scalar_offset: u32, lane_offset: &Lanes, imm: u32, bytes: u32, exec: u64) -> Aim {
+    pub(super) fn aim_raw(
+        &self,
+        scalar_offset: u32,
+        lane_offset: &Lanes,
+        imm: u32,
+        bytes: u32,
+        exec: u64,
+    ) -> Aim {
         let limit = self.num_records.saturating_sub(scalar_offset) as u64;
         let base = self.base.wrapping_add(scalar_offset as u64);
         let mut highest = 0;
@@ -85,7 +88,8 @@ impl Resource {
         let last_dword = (bytes.div_ceil(4) - 1) as u64 * 4;
         if highest as u64 + imm as u64 + last_dword >= limit {
             for (dword, live) in aim.live.iter_mut().enumerate() {
-                let before = |lane: &usize| lane_offset[*lane] as u64 + imm as u64 + 4 * (dword as u64) < limit;
+                let before =
+                    |lane: &usize| lane_offset[*lane] as u64 + imm as u64 + 4 * (dword as u64) < limit;
                 *live &= mask_of(before);
             }
         }
@@ -124,7 +128,9 @@ impl Resource {
         }
         let (index_block, index_in) = (index / self.index_stride, index % self.index_stride);
         let (element, byte) = (offset / ELEMENT_BYTES, offset % ELEMENT_BYTES);
-        (index_block * self.stride + element * ELEMENT_BYTES) * self.index_stride + index_in * ELEMENT_BYTES + byte
+        (index_block * self.stride + element * ELEMENT_BYTES) * self.index_stride
+            + index_in * ELEMENT_BYTES
+            + byte
     }
 }
 
