@@ -35,7 +35,7 @@ TABLES = [("GFX940", 128), ("GFX950", 64), ("GFX9_DL", 64), ("GFX940", 64), ("GF
           ("GFX9", 64), ("GFX8", 32), ("AMDGPU", 32), ("GFX9", 32), ("GFX950", 32), ("GFX90A", 32)]
 
 # SIInstrFlags (SIDefines.h): bit in TSFlags -> name of ours.
-TSFLAGS = {0: "SALU", 1: "VALU", 16: "TRANS", 25: "DS", 32: "VM_CNT", 33: "EXP_CNT", 34: "LGKM_CNT", 42: "OPSEL4",
+TSFLAGS = {0: "SALU", 1: "VALU", 16: "TRANS", 25: "DS", 32: "VM_CNT", 34: "LGKM_CNT", 42: "OPSEL4",
            45: "FP_CLAMP", 46: "INT_CLAMP", 49: "PACKED", 50: "D16", 52: "F64_ROUND", 53: "FP_ATOMIC",
            54: "MAI", 55: "DOT", 57: "ATOMIC_NO_RET", 58: "ATOMIC_RET", 62: "GWS"}
 TS_VOP1, TS_VOP2, TS_VOPC, TS_VOP3, TS_VOP3P, TS_SDWA, TS_DPP = 7, 8, 9, 10, 12, 14, 15
@@ -50,7 +50,7 @@ ENCODINGS = [(2, "Sop1"), (3, "Sop2"), (4, "Sopc"), (5, "Sopk"), (6, "Sopp"), (1
 FIELDS = {"vdst": "Vdst", "vaddr": "Vaddr", "addr": "Vaddr", "vdata": "Vdata", "data0": "Data0", "data1": "Data1",
           "saddr": "Saddr", "srsrc": "Srsrc", "soffset": "Soffset", "sbase": "Sbase", "sdata": "Sdata",
           "simm16": "Simm16", "imm": "Literal", "src2": "Src2", "idx": "Src2", "cpol": "Cpol", "offset0": "Offset0",
-          "offset1": "Offset1", "gds": "Gds", "format": "Format", "src0_modifiers": "Src0Mods",
+          "offset1": "Offset1", "format": "Format", "src0_modifiers": "Src0Mods",
           "src1_modifiers": "Src1Mods", "src2_modifiers": "Src2Mods", "op_sel": "OpSel", "op_sel_hi": "OpSelHi",
           "neg_lo": "NegLo", "neg_hi": "NegHi", "clamp": "Clamp", "omod": "Omod", "dpp_ctrl": "DppCtrl",
           "row_mask": "RowMask", "bank_mask": "BankMask", "bound_ctrl": "BoundCtrl", "fi": "Fi", "dst_sel": "DstSel",
@@ -58,6 +58,11 @@ FIELDS = {"vdst": "Vdst", "vaddr": "Vaddr", "addr": "Vaddr", "vdata": "Vdata", "
           "blgp": "Blgp", "scale_src0": "ScaleSrc0", "scale_src1": "ScaleSrc1", "bitop3": "Bitop3"}
 # Operands that LLVM ties to another or always supplies as zero; they are not in the encoding and never printed.
 TIED = {"vdst_in", "old", "swz", "sdst_in", "src0_out", "vdst1", "vdata_in"}
+# gfx940 and later have no global data share: LLVM decodes the bit and forgets it (convert to zero when !hasGDS).
+ABSENT = {"gds"}
+
+# Instructions that change the program counter and are neither branches nor calls for LLVM.
+BRANCHES = {"s_setpc_b64", "s_swappc_b64", "s_rfe_b64", "s_rfe_restore_b64", "s_cbranch_g_fork", "s_cbranch_join"}
 
 HWMODE = "AVAlign2LoadStoreMode"  # the register-class mode of gfx90a and later CDNA
 
@@ -299,10 +304,10 @@ def main():
         elif ", vcc" in tail:
             implied = (["VSdst"] if "$vdst, vcc" in tail else []) + \
                       (["Src2"] if re.search(r"\$src1(_modifiers)?, vcc", tail) else [])
-        tail = tail.replace(",$format $soffset", ", $soffset$format")
+        tail = tail.replace(",$format $soffset", ", $soffset$format").replace("$gds", "")
         ops = []
         for arg, definition in args:
-            if arg in TIED or (arg not in segs and arg in ("sdata", "src0", "src1")):
+            if arg in TIED | ABSENT or (arg not in segs and arg in ("sdata", "src0", "src1")):
                 continue
             if arg in ("src0", "src1") and scalar:
                 field = "Ssrc" + arg[3]
@@ -331,18 +336,56 @@ def main():
                 for d in rec.get(key) or []:
                     if d["def"] in IMPLICIT:
                         flags.add(word + IMPLICIT[d["def"]])
+        flags |= {"BRANCH"} if pseudo.get("isCall") == 1 or mnemonic in BRANCHES or \
+            any(list(kinds)[k] == "K::Branch" for _, _, k, _ in ops) else set()
+        # LLVM's flags serve its scheduler; these say something else than their names here.
+        if not enc.startswith(("Vop", "Mai", "Dpp", "Sdwa")):
+            flags.discard("VALU")  # set for loads to LDS
+        if enc == "Mai" and not mnemonic.startswith("v_accvgpr"):
+            flags.discard("USE_EXEC")  # matrix instructions ignore EXEC
+        if enc == "Sopp":
+            flags -= {"LOAD", "STORE"}  # set to keep s_wakeup in place
+        fields = {field for _, field, _, _ in ops}
+        if "VSdst" in fields:
+            flags.discard("DEF_VCC")
+        if "Src2" in implied:
+            flags.discard("USE_VCC")
         if enc == "Dpp" and any("VREG_64" in list(kinds)[k] for f, _, k, _ in ops if f in ("vdst", "src0", "src1", "src2")):
             flags.add("DPALU")
         layout = layouts.setdefault((tail, tuple(ops)), len(layouts))
         table = TABLES.index((r["DecoderNamespace"], len(r["Inst"])))
         forms.append((table, -bin(mask).count("1"), value, mask, mnemonic, enc, layout, flags, name))
     forms.sort(key=lambda f: f[:3] + (f[8],))
+    forms = reachable(forms, list(layouts), list(kinds))
     write(dst, recs, kinds, layouts, forms)
 
 
+def reachable(forms, layouts, kinds):
+    """Drops the forms that an earlier form always takes (the older encodings of most LDS instructions).
+
+    One is kept when the earlier form's operands can fail to decode: then LLVM goes on to later tables.
+    """
+    keep = []
+    for f in forms:
+        def shadows(g):
+            same = TABLES[g[0]][1] == TABLES[f[0]][1] and g[3] & f[3] == g[3] and (g[2] ^ f[2]) & g[3] == 0
+            return g[0] < f[0] and same and (g[6] == f[6] or all(never_fails(kinds[k], bits) for _, _, k, bits in layouts[g[6]][1]))
+        if not any(shadows(g) for g in keep):
+            keep.append(f)
+    return keep
+
+
+def never_fails(kind, bits):
+    """Whether every value of an operand decodes: vector registers, and single accumulation registers."""
+    m = re.match(r"src\(256, (\d+),", kind)
+    if m:  # tuples of accumulation registers end at a255
+        return m.group(1) == "1"
+    return kind.startswith("K::") and not re.match(r"K::(Agpr\((?!1,)|Sdwa|\w+Sel|DstUnused)", kind)
+
+
 FLAG_ORDER = ["SALU", "VALU", "TRANS", "MAI", "DOT", "LOAD", "STORE", "ATOMIC_RET", "ATOMIC_NO_RET", "FP_ATOMIC", "D16",
-              "DS", "GWS", "VM_CNT", "EXP_CNT", "LGKM_CNT", "BRANCH", "TERMINATOR", "CONVERGENT", "OPSEL4", "PACKED",
-              "FP_CLAMP", "INT_CLAMP", "F64_ROUND", "DPALU", "DEF_SCC", "DEF_VCC", "DEF_EXEC", "DEF_M0", "DEF_MODE",
+              "DS", "GWS", "VM_CNT", "LGKM_CNT", "BRANCH", "TERMINATOR", "CONVERGENT", "OPSEL4", "PACKED",
+              "FP_CLAMP", "INT_CLAMP", "F64_ROUND", "DPALU", "DEF_SCC", "DEF_EXEC", "DEF_M0", "DEF_MODE",
               "USE_SCC", "USE_VCC", "USE_EXEC", "USE_M0", "USE_MODE", "USE_FLAT_SCR", "DEF_FLAT_SCR"]
 
 

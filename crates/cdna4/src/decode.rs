@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use crate::inst::{DecodeError, Inst};
+use crate::inst::{DecodeError, Field, Inst};
 use crate::kind::Kind;
 use crate::operand::Operand;
 use crate::table::{FORMS, KINDS};
@@ -55,16 +55,25 @@ pub fn decode(bytes: &[u8]) -> Result<Inst, DecodeError> {
 /// Whether all operands decode, and whether one of them is the literal that follows.
 fn operands(form: u16, bits: u128) -> Option<bool> {
     let probe = Inst::new(form, bits, None);
+    if probe.formats().is_some_and(|(a, b)| a > 4 || b > 4) {
+        return None; // reserved matrix formats
+    }
     let mut literal = false;
     for op in probe.layout().ops {
         let raw = op.raw(bits);
         match KINDS[usize::from(op.kind)] {
             Kind::DstSel | Kind::Src0Sel | Kind::Src1Sel if raw > 6 => return None,
             Kind::DstUnused if raw > 2 => return None,
-            kind => literal |= matches!(probe.sized(op, kind).decode(raw)?, Operand::Literal(_)),
+            kind => match probe.sized(op, kind).decode(raw)? {
+                Operand::Vgpr { .. } | Operand::Agpr { .. } => {}
+                _ if matches!(op.field, Field::Src0 | Field::Src1) && probe.has_narrow_source() => return None,
+                Operand::Literal(_) if probe.is_scaled_mfma() => return None, // no room for one
+                Operand::Literal(_) => literal = true,
+                _ => {}
+            },
         }
     }
-    Some(literal)
+    Some(literal && probe.literal().is_none())
 }
 
 fn low_bytes(bits: u128, size: usize) -> u128 {

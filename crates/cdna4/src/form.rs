@@ -79,52 +79,48 @@ flags! {
     GWS = 12;
     /// Counted by vmcnt.
     VM_CNT = 13;
-    /// Counted by expcnt.
-    EXP_CNT = 14;
-    /// Counted by lgkmcnt.
-    LGKM_CNT = 15;
+    /// Counted by lgkmcnt (LLVM says so of loads to LDS too, which vmcnt counts).
+    LGKM_CNT = 14;
     /// Changes the program counter.
-    BRANCH = 16;
+    BRANCH = 15;
     /// Ends a basic block.
-    TERMINATOR = 17;
+    TERMINATOR = 16;
     /// Result depends on other lanes or waves.
-    CONVERGENT = 18;
+    CONVERGENT = 17;
     /// `op_sel` has a fourth bit, for the destination.
-    OPSEL4 = 19;
+    OPSEL4 = 18;
     /// Packed: works on two halves.
-    PACKED = 20;
+    PACKED = 19;
     /// `clamp` limits to 0..1.
-    FP_CLAMP = 21;
+    FP_CLAMP = 20;
     /// `clamp` saturates.
-    INT_CLAMP = 22;
+    INT_CLAMP = 21;
     /// Rounds with the double-precision (and half) rounding mode.
-    F64_ROUND = 23;
+    F64_ROUND = 22;
     /// DPP on 64-bit operands, where only `row_newbcast` exists.
-    DPALU = 24;
+    DPALU = 23;
     /// Writes SCC.
-    DEF_SCC = 25;
-    /// Writes VCC without naming it in a field.
-    DEF_VCC = 26;
+    DEF_SCC = 24;
     /// Writes EXEC without naming it in a field.
-    DEF_EXEC = 27;
+    DEF_EXEC = 25;
     /// Writes M0 without naming it in a field.
-    DEF_M0 = 28;
+    DEF_M0 = 26;
     /// Writes MODE.
-    DEF_MODE = 29;
+    DEF_MODE = 27;
     /// Reads SCC.
-    USE_SCC = 30;
-    /// Reads VCC without naming it in a field.
-    USE_VCC = 31;
+    USE_SCC = 28;
+    /// Reads VCC without naming it in a field: `v_div_fmas`, branches on VCC.
+    USE_VCC = 29;
     /// Reads EXEC without naming it in a field (every vector instruction that EXEC masks).
-    USE_EXEC = 32;
+    USE_EXEC = 30;
     /// Reads M0 without naming it in a field.
-    USE_M0 = 33;
+    USE_M0 = 31;
     /// Reads MODE (rounding, denormals, clamp, ...).
-    USE_MODE = 34;
+    USE_MODE = 32;
     /// Reads FLAT_SCRATCH.
-    USE_FLAT_SCR = 35;
+    USE_FLAT_SCR = 33;
     /// Writes FLAT_SCRATCH.
-    DEF_FLAT_SCR = 36;
+    DEF_FLAT_SCR = 34;
 }
 
 impl Flags {

@@ -44,7 +44,7 @@ pub mod mods {
     /// Negate (the low half, for packed instructions).
     pub const NEG: i64 = 1;
     /// Sign-extend the selected part (SDWA integer sources).
-    pub const SEXT: i64 = 1;
+    pub const SEXT: i64 = 16;
     /// Absolute value.
     pub const ABS: i64 = 2;
     /// Negate the high half of a packed source.
@@ -126,9 +126,10 @@ impl Inst {
         self.bits
     }
 
-    /// The 32-bit literal that follows the instruction. A mandatory one is [`Field::Literal`] instead.
+    /// The 32-bit literal: one that follows the instruction, or the mandatory one ([`Field::Literal`]), which a
+    /// source may name too.
     pub fn literal(&self) -> Option<u32> {
-        self.literal
+        self.literal.or_else(|| self.op(Field::Literal).map(|op| op.raw(self.bits)))
     }
 
     /// Properties of the instruction.
@@ -160,12 +161,12 @@ impl Inst {
         };
         let raw = op.raw(self.bits);
         match KINDS[usize::from(op.kind)] {
+            Kind::KImm16 | Kind::KImm32 | Kind::Imm if field == Field::Literal => Some(Operand::Literal(raw)),
             Kind::S16 | Kind::Branch => Some(Operand::Int(i32::from(raw as i16))),
             Kind::U16 | Kind::Imm | Kind::Waitcnt | Kind::SendMsg | Kind::Hwreg => Some(Operand::Int(raw as i32)),
             Kind::GprIdxMode | Kind::Endpgm => Some(Operand::Int(raw as i32)),
-            Kind::KImm16 | Kind::KImm32 => Some(Operand::Literal(raw)),
             kind if kind.is_operand() => match self.sized(op, kind).decode(raw)? {
-                Operand::Literal(_) => Some(Operand::Literal(self.literal.unwrap_or(0))),
+                Operand::Literal(_) => Some(Operand::Literal(self.literal().unwrap_or(0))),
                 operand => Some(operand),
             },
             _ => None,
@@ -265,22 +266,35 @@ impl Inst {
 
     /// The kind of an operand with its real width: f8f6f4 sources take 8, 6 or 4 registers, by their format.
     pub(crate) fn sized(&self, op: &Op, kind: Kind) -> Kind {
-        match (kind, op.field) {
-            (Kind::Src { add, dwords: 8, imm, class }, Field::Src0 | Field::Src1)
-                if self.form.mnemonic.ends_with("f8f6f4") =>
-            {
-                let format = if op.field == Field::Src0 { Field::Cbsz } else { Field::Blgp };
-                let raw = |field| self.op(field).map_or(0, |op| op.raw(self.bits));
-                let valid = raw(Field::Cbsz) <= 4 && raw(Field::Blgp) <= 4;
-                let (dwords, class) = match raw(format) {
-                    2 | 3 if valid => (6, &crate::kind::AV_192_ALIGN2),
-                    4 if valid => (4, &crate::kind::AV_128_ALIGN2),
+        let format = match op.field {
+            Field::Src0 => Field::Cbsz,
+            Field::Src1 => Field::Blgp,
+            _ => return kind,
+        };
+        match kind {
+            Kind::Src { add, dwords: 8, imm, class } if self.has_narrow_source() => {
+                let (dwords, class) = match self.op(format).map_or(0, |op| op.raw(self.bits)) {
+                    2 | 3 => (6, &crate::kind::AV_192_ALIGN2),
+                    4 => (4, &crate::kind::AV_128_ALIGN2),
                     _ => (8, class),
                 };
                 Kind::Src { add, dwords, imm, class }
             }
             _ => kind,
         }
+    }
+
+    /// Whether an f8f6f4 matrix instruction has a source in FP6, BF6 or FP4.
+    pub(crate) fn has_narrow_source(&self) -> bool {
+        self.formats().is_some_and(|(a, b)| a > 1 || b > 1)
+    }
+
+    /// The formats of the A and B sources of an f8f6f4 matrix instruction.
+    pub(crate) fn formats(&self) -> Option<(u32, u32)> {
+        self.form.mnemonic.ends_with("f8f6f4").then(|| {
+            let format = |field| self.op(field).map_or(0, |op| op.raw(self.bits));
+            (format(Field::Cbsz), format(Field::Blgp))
+        })
     }
 
     /// Buffer instructions that address memory, in contrast to the cache controls of the same format.

@@ -177,7 +177,7 @@ fn source(value: u32, dwords: u8) -> Option<Operand> {
             Some(Operand::Vgpr { first, count: dwords })
         };
     }
-    if first < 128 && matches!(dwords, 6 | 32) {
+    if first < 124 && matches!(dwords, 6 | 32) {
         return None; // six and 32 dwords exist in vector registers only
     }
     match first {

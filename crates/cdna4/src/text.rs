@@ -98,7 +98,6 @@ impl Printer<'_> {
         if marked(value, imm) {
             return self.push(format_args!("lit({value:#x})"));
         }
-        let float32 = |value: u32| names::INLINE_F32.iter().position(|&x| x == value);
         match imm {
             ImmType::F64 => match names::INLINE_F64_HIGH.iter().position(|&x| x == value) {
                 _ if value == 0 => self.out.push('0'),
@@ -106,12 +105,17 @@ impl Printer<'_> {
                 None => self.push(format_args!("{value:#x}")),
             },
             ImmType::I16 | ImmType::F16 => self.push(format_args!("{:#x}", value & 0xffff)),
-            ImmType::Register => match (small(value), float32(value)) {
-                (Some(i), _) => self.push(format_args!("{i}")),
-                (None, Some(i)) => self.out.push_str(FLOAT_NAMES[i]),
-                (None, None) => self.push(format_args!("{value:#x}")),
-            },
+            ImmType::Register => self.plain32(value),
             _ => self.push(format_args!("{value:#x}")),
+        }
+    }
+
+    /// A 32-bit immediate: as the inline constant of that value if there is one.
+    fn plain32(&mut self, value: u32) {
+        match (small(value), names::INLINE_F32.iter().position(|&x| x == value)) {
+            (Some(i), _) => self.push(format_args!("{i}")),
+            (None, Some(i)) => self.out.push_str(FLOAT_NAMES[i]),
+            (None, None) => self.push(format_args!("{value:#x}")),
         }
     }
 
@@ -192,10 +196,7 @@ impl Printer<'_> {
             Kind::Int(name, true, _) => self.push(format_args!(" {name}:{raw:#x}")),
             Kind::Int(name, false, _) => self.push(format_args!(" {name}:{raw}")),
             Kind::S16 | Kind::U16 | Kind::KImm16 | Kind::KImm32 => self.push(format_args!("{raw:#x}")),
-            Kind::Imm => match small(raw) {
-                Some(i) => self.push(format_args!("{i}")),
-                None => self.push(format_args!("{raw:#x}")),
-            },
+            Kind::Imm => self.plain32(raw),
             Kind::Branch => self.push(format_args!("{raw}")),
             Kind::Cpol => self.cache_policy(value()),
             Kind::Offset if raw != 0 => self.push(format_args!(" offset:{raw}")),

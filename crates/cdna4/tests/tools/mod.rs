@@ -11,30 +11,17 @@ pub(crate) fn llvm_tool(name: &str) -> Option<PathBuf> {
     roots.flat_map(|root| [root.join("llvm/bin").join(name), root.join("bin").join(name)]).find(|path| path.is_file())
 }
 
-/// What `llvm-mc` prints between two test words: an `s_nop` with an operand that the words never have.
-const MARKER: &str = "0x5a,0x5a,0x80,0xbf";
-const MARKER_TEXT: &str = "s_nop 0x5a5a";
+/// What separates the answers: an instruction with a literal that no test word has.
+const MARKER: &str = "0xff,0x00,0xcd,0xbe,0x1d,0xa5,0xc3,0x5a";
+const MARKER_TEXT: &str = "s_mov_b32 s77, 0x5ac3a51d";
 
-/// The instructions that `llvm-mc` finds in each of `chunks`; `None` for a chunk that kills it.
-pub(crate) fn llvm_mc(tool: &Path, chunks: &[Vec<u8>]) -> Vec<Option<Vec<String>>> {
-    let mut all = Vec::with_capacity(chunks.len());
-    while all.len() < chunks.len() {
-        all.extend(run_llvm_mc(tool, &chunks[all.len()..]).into_iter().map(Some));
-        if all.len() < chunks.len() {
-            all.push(None);
-        }
-    }
-    all
-}
-
-fn run_llvm_mc(tool: &Path, chunks: &[Vec<u8>]) -> Vec<Vec<String>> {
+/// The instructions that `llvm-mc` finds in each of `chunks`; fewer answers than chunks when it dies.
+pub(crate) fn llvm_mc(tool: &Path, chunks: &[Vec<u8>]) -> Vec<Vec<String>> {
     let mut input = String::new();
     for chunk in chunks {
         let bytes: Vec<String> = chunk.iter().map(|b| format!("0x{b:02x}")).collect();
-        input.push_str(&bytes.join(","));
-        input.push('\n');
-        input.push_str(MARKER);
-        input.push('\n');
+        // Brackets keep an instruction from running on into the next line.
+        input.push_str(&format!("[{}]\n[{MARKER}]\n", bytes.join(",")));
     }
     let mut child = Command::new(tool)
         .args(["--disassemble", "-triple=amdgcn-amd-amdhsa", "-mcpu=gfx950"])
@@ -56,17 +43,22 @@ fn run_llvm_mc(tool: &Path, chunks: &[Vec<u8>]) -> Vec<Vec<String>> {
     all
 }
 
-/// The instructions that this crate finds in `chunk`, skipping a word where it finds none, as `llvm-mc` does.
+/// A chunk on which `llvm-mc` dies, found by halving.
+pub(crate) fn killer<'a>(tool: &Path, chunks: &'a [Vec<u8>]) -> &'a [Vec<u8>] {
+    let half = &chunks[..chunks.len() / 2];
+    match chunks {
+        [_] | [] => chunks,
+        _ if llvm_mc(tool, half).len() < half.len() => killer(tool, half),
+        _ => killer(tool, &chunks[chunks.len() / 2..]),
+    }
+}
+
+/// The instructions that this crate finds in `chunk`, up to a word that is none; there `llvm-mc` stops too.
 pub(crate) fn ours(chunk: &[u8]) -> Vec<String> {
     let (mut at, mut texts) = (0, Vec::new());
-    while at < chunk.len() {
-        match cdna4::decode(&chunk[at..]) {
-            Ok(inst) => {
-                texts.push(inst.text(0));
-                at += inst.size();
-            }
-            Err(_) => at += 4.min(chunk.len() - at),
-        }
+    while let Ok(inst) = cdna4::decode(&chunk[at..]) {
+        texts.push(inst.text(0));
+        at += inst.size();
     }
     texts
 }
