@@ -25,6 +25,7 @@ mod extension;
     reason = "bindgen's output keeps the C names and carries no comments"
 )]
 mod generated;
+pub mod image;
 mod library;
 mod search;
 

@@ -1,10 +1,12 @@
 //! One opened HIP runtime library.
 
 use std::fmt;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use libloading::os::unix;
 
+use crate::image::{self, ImageError};
 use crate::{HipApi, VhipApi};
 
 /// A HIP runtime library that is open in this process.
@@ -25,12 +27,16 @@ impl HipLibrary {
     /// its search path would decide which runtime answers, and Cargo puts its own target folder on it.
     ///
     /// # Errors
-    /// [`OpenError::NoSuchFile`] when the path cannot be resolved, [`OpenError::Load`] with the
-    /// loader's own words when the file is not a loadable library, and [`OpenError::NotHip`] when it
+    /// [`OpenError::Unreadable`] when there is no file to read, [`OpenError::BadFile`] when it is no ELF
+    /// file or cut short, [`OpenError::Load`] with the loader's own words when it refuses it, and [`OpenError::NotHip`] when it
     /// loads but has none of HIP's functions.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let resolved =
-            path.canonicalize().map_err(|source| OpenError::NoSuchFile { path: path.to_owned(), source })?;
+            path.canonicalize().map_err(|source| OpenError::Unreadable { path: path.to_owned(), source })?;
+        let data =
+            fs::read(&resolved).map_err(|source| OpenError::Unreadable { path: resolved.clone(), source })?;
+        image::check_elf(&data).map_err(|problem| OpenError::BadFile { path: resolved.clone(), problem })?;
+        drop(data);
         let load = |source| OpenError::Load { path: resolved.clone(), source };
         // SAFETY: loading runs the library's initialisers. The path is absolute and was chosen by the
         // caller as a HIP runtime, whose initialisers have no precondition. RTLD_NODELETE keeps the
@@ -110,20 +116,28 @@ pub struct MissingSymbol {
 /// Why a library could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The path does not lead to a file.
-    #[error("resolving the HIP library path {} failed", path.display())]
-    NoSuchFile {
+    /// The path does not lead to a file that can be read.
+    #[error("reading the HIP library {} failed", path.display())]
+    Unreadable {
         /// The path as it was given.
         path: PathBuf,
         /// The operating system's reason.
         source: std::io::Error,
+    },
+    /// The file is not a library, or cut short; the loader would end the process on such a file.
+    #[error("the HIP library {} {problem}", path.display())]
+    BadFile {
+        /// The resolved path.
+        path: PathBuf,
+        /// What its headers say.
+        problem: ImageError,
     },
     /// The loader refused the file.
     #[error("loading the HIP library {} failed", path.display())]
     Load {
         /// The resolved path.
         path: PathBuf,
-        /// The loader's reason: a missing dependency, a foreign format, a truncated file.
+        /// The loader's reason: a missing dependency, a foreign machine.
         source: libloading::Error,
     },
     /// The file is a library, but not HIP's.

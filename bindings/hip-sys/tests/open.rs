@@ -40,35 +40,53 @@ fn a_missing_library_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("libamdhip64.so");
     let error = HipLibrary::open(&path).unwrap_err();
-    assert!(matches!(&error, OpenError::NoSuchFile { path: named, .. } if *named == path));
+    assert!(matches!(&error, OpenError::Unreadable { path: named, .. } if *named == path));
+    assert_eq!(
+        chain(&error),
+        format!("reading the HIP library {} failed: No such file or directory (os error 2)", path.display())
+    );
+}
+
+#[test]
+fn a_file_that_is_no_library_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("libamdhip64.so");
+    fs::write(&path, "this is not an ELF file, but long enough to have had a header of one\n").unwrap();
+    let error = HipLibrary::open(&path).unwrap_err();
     assert_eq!(
         chain(&error),
         format!(
-            "resolving the HIP library path {} failed: No such file or directory (os error 2)",
+            "the HIP library {} is neither a 64-bit little-endian ELF file nor an offload bundle",
             path.display()
         )
     );
 }
 
 #[test]
-fn a_file_that_is_no_library_is_refused_in_the_loaders_words() {
+fn a_truncated_library_is_refused_before_the_loader_dies_of_it() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("libamdhip64.so");
-    fs::write(&path, "this is not an ELF file, but long enough to have had a header of one\n").unwrap();
-    let error = HipLibrary::open(&path).unwrap_err();
-    assert!(matches!(error, OpenError::Load { .. }), "{error:?}");
-    assert!(chain(&error).contains("invalid ELF header"), "{}", chain(&error));
+    let whole = library(folder.path(), "whole.so", "int hipInit(unsigned flags) { return (int)flags; }");
+    let bytes = fs::read(&whole).unwrap();
+    let cut = folder.path().join("cut.so");
+    for length in [48, 1000, 5000, bytes.len() - 1] {
+        fs::write(&cut, &bytes[..length]).unwrap();
+        let error = HipLibrary::open(&cut).unwrap_err();
+        assert!(matches!(error, OpenError::BadFile { .. }), "{error:?}");
+        assert!(chain(&error).contains("is cut short"), "{}", chain(&error));
+    }
 }
 
 #[test]
-fn a_truncated_library_is_refused() {
+fn what_the_loader_refuses_is_told_in_its_words() {
     let folder = tempfile::tempdir().unwrap();
-    let whole = library(folder.path(), "whole.so", "int hipInit(unsigned flags) { return (int)flags; }");
-    let cut = folder.path().join("cut.so");
-    fs::write(&cut, &fs::read(&whole).unwrap()[..48]).unwrap();
-    let error = HipLibrary::open(&cut).unwrap_err();
+    let path = library(folder.path(), "libamdhip64.so", "int hipInit(unsigned flags) { return (int)flags; }");
+    let mut bytes = fs::read(&path).unwrap();
+    // e_machine: not this machine's.
+    bytes[18] = 0xe0;
+    fs::write(&path, bytes).unwrap();
+    let error = HipLibrary::open(&path).unwrap_err();
     assert!(matches!(error, OpenError::Load { .. }), "{error:?}");
-    assert!(chain(&error).contains("file too short"), "{}", chain(&error));
+    assert!(chain(&error).contains("cannot open shared object file"), "{}", chain(&error));
 }
 
 #[test]
