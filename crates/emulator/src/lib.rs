@@ -9,11 +9,30 @@
 //! Unsafe code lives in two files: `memory.rs` (guest memory is host memory) and `simd.rs` (a handler
 //! compiled for AVX2 is called only where the CPU has it).
 
+mod code_object;
+mod cost;
+mod device;
+mod dispatch;
 mod exec;
 mod fault;
+mod group;
 mod lanes;
 mod memory;
+mod metadata;
 mod op;
 mod pending;
+mod program;
 mod simd;
 mod wave;
+
+pub use code_object::LoadError;
+pub use cost::Class;
+pub use device::{Device, DeviceConfig, Module};
+pub use dispatch::{
+    DEFAULT_BUDGET, LDS_BYTES, Launch, LaunchError, LaunchReport, MAX_WORKGROUP, Refusal, RunOptions,
+};
+pub use exec::MfmaPolicy;
+pub use fault::{Access, Fault, FaultKind, Place};
+pub use memory::{ALLOCATION_ALIGN, Allocation, AllocationKind, Memory, MemoryError};
+pub use metadata::{ArgKind, KernelArg, KernelInfo};
+pub use simd::{Level, level};

@@ -2,7 +2,7 @@
 
 use cdna4::{Field, Inst, Operand, Special};
 
-use crate::simd::Exec;
+use crate::{cost::Class, simd::Exec};
 
 /// Hardware index of EXEC's low half in the scalar file; VCC, M0 likewise.
 pub(crate) const FLAT_SCRATCH: u8 = 102;
@@ -78,6 +78,10 @@ pub(crate) struct Op {
     pub bits: u32,
     /// Dwords of one operand of a memory instruction.
     pub dwords: u8,
+    /// What unit issues it.
+    pub class: Class,
+    /// Cycles that its issue takes, see [`crate::cost`].
+    pub cycles: u8,
     /// Length in dwords: the next instruction is at `pc + 4 * length`.
     pub length: u8,
 }

@@ -40,6 +40,10 @@ pub(crate) struct Wave {
     pub id: u32,
     /// Instructions issued so far, kept by the run loop: the wave's deterministic clock.
     pub issued: u64,
+    /// Barriers passed or waited at so far.
+    pub barriers: u64,
+    /// Address of the barrier that it waits at, or of its end.
+    pub at: u64,
     /// Base of this wave's scratch in device memory, and bytes per lane.
     pub scratch_base: u64,
     pub scratch_bytes_per_lane: u32,
@@ -64,6 +68,11 @@ impl<'a> Cx<'a> {
     }
 }
 
+/// MODE: vector register indices are relative to M0 (`s_set_gpr_idx_on`).
+pub(crate) const GPR_INDEX: u32 = 1 << 27;
+/// MODE: vector instructions are skipped (`s_setvskip`).
+pub(crate) const VSKIP: u32 = 1 << 28;
+
 impl Wave {
     /// A wave with `arch` + `acc` vector registers, all zero, EXEC full.
     pub(crate) fn new(id: u32, arch: u16, acc: u16) -> Wave {
@@ -82,10 +91,27 @@ impl Wave {
             status: Status::Ready,
             id,
             issued: 0,
+            barriers: 0,
+            at: 0,
             scratch_base: 0,
             scratch_bytes_per_lane: 0,
             pending: crate::pending::Pending::default(),
         }
+    }
+
+    /// Back to the start of a kernel with other sizes, keeping the buffers. Registers hold what the hardware
+    /// leaves there, garbage: [`POISON`](crate::pending::POISON), which is NaN in every format.
+    pub(crate) fn restart(&mut self, id: u32, arch: u16, acc: u16) {
+        self.vgpr.clear();
+        self.vgpr.resize((arch + acc) as usize, Lanes::splat(crate::pending::POISON));
+        (self.arch_count, self.acc_count) = (arch, acc);
+        self.scalar = [crate::pending::POISON; 128];
+        self.set_scalar64(EXEC, !0);
+        (self.scc, self.mode, self.issued, self.barriers) = (false, 0, 0, 0);
+        (self.id, self.status) = (id, Status::Ready);
+        let late = self.pending.late;
+        self.pending = crate::pending::Pending::default();
+        self.pending.late = late;
     }
 
     /// EXEC as a lane mask.
@@ -212,6 +238,19 @@ impl Wave {
 /// The inline float constants as f32 bits: 0.5, −0.5, 1, −1, 2, −2, 4, −4, 1/(2π).
 pub(crate) const INLINE_F32: [u32; 9] = [
     0x3f00_0000, 0xbf00_0000, 0x3f80_0000, 0xbf80_0000, 0x4000_0000, 0xc000_0000, 0x4080_0000, 0xc080_0000, 0x3e22_f983,
+];
+
+/// The same as f64 bits.
+pub(crate) const INLINE_F64: [u64; 9] = [
+    0x3fe0_0000_0000_0000,
+    0xbfe0_0000_0000_0000,
+    0x3ff0_0000_0000_0000,
+    0xbff0_0000_0000_0000,
+    0x4000_0000_0000_0000,
+    0xc000_0000_0000_0000,
+    0x4010_0000_0000_0000,
+    0xc010_0000_0000_0000,
+    0x3fc4_5f30_6dc9_c882,
 ];
 
 /// Copies the lanes of `value` whose bit of `mask` is set.

@@ -39,6 +39,8 @@ pub(crate) fn resolve(inst: &Inst) -> Op {
         imm: 0,
         bits: 0,
         dwords: 0,
+        class: crate::cost::class(inst),
+        cycles: crate::cost::issue_cycles(inst),
         length: (inst.size() / 4) as u8,
     };
     let claims: [fn(&Inst, &mut Op) -> bool; 8] = [
@@ -51,6 +53,24 @@ pub(crate) fn resolve(inst: &Inst) -> Op {
 /// Faults; the engine adds mnemonic and place.
 fn unsupported(_wave: &mut Wave, _op: &Op, _cx: &mut Cx<'_>) -> Step {
     Err(Fault::new(FaultKind::Unsupported { mnemonic: "", detail: "no handler" }))
+}
+
+/// What stands where no gfx950 instruction does; the engine adds the bits.
+pub(crate) fn illegal() -> Op {
+    Op {
+        exec: |_, _, _| Err(Fault::new(FaultKind::IllegalInstruction { word: 0 })),
+        dst: Arg::None,
+        sdst: Arg::None,
+        src: [Arg::None; 4],
+        mods: Mods::default(),
+        select: Select::Straight,
+        imm: 0,
+        bits: 0,
+        dwords: 0,
+        class: crate::cost::Class::Control,
+        cycles: 0,
+        length: 1,
+    }
 }
 
 /// [`unsupported`] as the value to compare with: an [`Op`] that nothing claimed.
