@@ -39,7 +39,9 @@ mod reloc {
 #[non_exhaustive]
 pub enum LoadError {
     /// Neither an ELF file nor an offload bundle.
-    #[error("image of {bytes} bytes is neither an ELF file nor a clang offload bundle; give a .co or .hsaco file")]
+    #[error(
+        "image of {bytes} bytes is neither an ELF file nor a clang offload bundle; give a .co or .hsaco file"
+    )]
     NotAnObject {
         /// Its length.
         bytes: usize,
@@ -60,7 +62,9 @@ pub enum LoadError {
         found: String,
     },
     /// An unknown ABI.
-    #[error("code object has ELF OS ABI {os_abi} version {version}; the HSA ABI (64) versions 2 to 4 are known (code object v4 to v6)")]
+    #[error(
+        "code object has ELF OS ABI {os_abi} version {version}; the HSA ABI (64) versions 2 to 4 are known (code object v4 to v6)"
+    )]
     Abi {
         /// `EI_OSABI`.
         os_abi: u8,
@@ -234,7 +238,9 @@ impl<'a> Elf<'a> {
     fn parse(bytes: &'a [u8]) -> Result<Elf<'a>, LoadError> {
         let header = FileHeader64::<Endianness>::parse(bytes).map_err(malformed("ELF header"))?;
         if header.e_machine.get(LE) != elf::EM_AMDGPU || !header.is_little_endian() {
-            return Err(LoadError::WrongTarget { found: format!("ELF machine {}", header.e_machine.get(LE).0) });
+            return Err(LoadError::WrongTarget {
+                found: format!("ELF machine {}", header.e_machine.get(LE).0),
+            });
         }
         let ident = header.e_ident();
         if ident.os_abi.0 != OS_ABI_HSA || !ABI_VERSIONS.contains(&ident.abi_version) {
@@ -252,7 +258,8 @@ impl<'a> Elf<'a> {
         let (image, text) = self.layout()?;
         let infos = self.metadata()?;
         let sections = self.header.sections(LE, self.bytes).map_err(malformed("sections"))?;
-        let symbols = sections.symbols(LE, self.bytes, elf::SHT_DYNSYM).map_err(malformed("dynamic symbols"))?;
+        let symbols =
+            sections.symbols(LE, self.bytes, elf::SHT_DYNSYM).map_err(malformed("dynamic symbols"))?;
         let (mut globals, mut entries, mut descriptors) = (Vec::new(), Vec::new(), Vec::new());
         for symbol in symbols.iter().filter(|symbol| !symbol.is_undefined(LE)) {
             let name = symbol.name(LE, symbols.strings()).map_err(malformed("symbol names"))?;
@@ -268,9 +275,10 @@ impl<'a> Elf<'a> {
         let mut kernels = Vec::new();
         for info in infos {
             let found = descriptors.iter().find(|(name, _)| *name == info.symbol);
-            let descriptor = found.and_then(|(_, address)| Descriptor::read(&image, *address)).ok_or_else(|| {
-                LoadError::NoDescriptor { kernel: info.name.clone(), symbol: info.symbol.clone() }
-            })?;
+            let descriptor =
+                found.and_then(|(_, address)| Descriptor::read(&image, *address)).ok_or_else(|| {
+                    LoadError::NoDescriptor { kernel: info.name.clone(), symbol: info.symbol.clone() }
+                })?;
             if descriptor.properties & WAVE32 != 0 || !matches!(info.wavefront_size, 0 | 64) {
                 return Err(LoadError::Wavefront { kernel: info.name, wavefront_size: info.wavefront_size });
             }
@@ -282,7 +290,9 @@ impl<'a> Elf<'a> {
         }
         let mut fixups = Vec::new();
         for section in sections.iter() {
-            let Some((table, _)) = section.rela(LE, self.bytes).map_err(malformed("relocations"))? else { continue };
+            let Some((table, _)) = section.rela(LE, self.bytes).map_err(malformed("relocations"))? else {
+                continue;
+            };
             for entry in table {
                 let (kind, offset) = (entry.r_type(LE, false).0, entry.r_offset.get(LE));
                 let symbol = entry.r_sym(LE, false);
@@ -302,7 +312,9 @@ impl<'a> Elf<'a> {
                             .map_err(malformed("relocated symbols"))?;
                         if symbol.is_undefined(LE) {
                             let name = symbol.name(LE, symbols.strings()).unwrap_or(b"");
-                            return Err(LoadError::Undefined { symbol: String::from_utf8_lossy(name).into_owned() });
+                            return Err(LoadError::Undefined {
+                                symbol: String::from_utf8_lossy(name).into_owned(),
+                            });
                         }
                         symbol.st_value(LE).wrapping_add(addend)
                     }
@@ -322,7 +334,10 @@ impl<'a> Elf<'a> {
         for segment in self.segments.iter().filter(|segment| segment.p_type(LE) == elf::PT_LOAD) {
             let data = segment.data(LE, self.bytes).map_err(|()| bad("a segment leaves the file"))?;
             let (start, length) = (segment.p_vaddr(LE), segment.p_memsz(LE).max(data.len() as u64));
-            let end = start.checked_add(length).filter(|end| *end <= MAX_SPAN).ok_or_else(|| bad("a segment lies beyond 4 GiB"))?;
+            let end = start
+                .checked_add(length)
+                .filter(|end| *end <= MAX_SPAN)
+                .ok_or_else(|| bad("a segment lies beyond 4 GiB"))?;
             // What a segment does not bring is zero; a damaged header must not make us fill gigabytes.
             if length > data.len() as u64 + MAX_ZEROS || start > image.len() as u64 + MAX_ZEROS {
                 return Err(bad("a segment leaves a gap of more than 64 MiB"));
@@ -344,7 +359,9 @@ impl<'a> Elf<'a> {
 
     fn metadata(&self) -> Result<Vec<KernelInfo>, LoadError> {
         for segment in self.segments {
-            let Some(mut notes) = segment.notes(LE, self.bytes).map_err(malformed("notes"))? else { continue };
+            let Some(mut notes) = segment.notes(LE, self.bytes).map_err(malformed("notes"))? else {
+                continue;
+            };
             while let Some(note) = notes.next().map_err(malformed("notes"))? {
                 if note.n_type(LE).0 == NT_AMDGPU_METADATA && note.name() == b"AMDGPU" {
                     let (target, kernels) = metadata::parse(note.desc())?;

@@ -62,7 +62,8 @@ pub(crate) fn issue_cycles(inst: &Inst) -> u8 {
     if inst.is_mfma() {
         return 4 * passes(inst, name);
     }
-    let quarter_rate = ["v_exp_", "v_log_", "v_rcp_", "v_rsq_", "v_sqrt_", "v_sin_", "v_cos_", "v_mul_lo_", "v_mul_hi_"];
+    let quarter_rate =
+        ["v_exp_", "v_log_", "v_rcp_", "v_rsq_", "v_sqrt_", "v_sin_", "v_cos_", "v_mul_lo_", "v_mul_hi_"];
     if quarter_rate.iter().any(|prefix| name.starts_with(prefix)) { 16 } else { 4 }
 }
 
@@ -79,9 +80,27 @@ fn passes(inst: &Inst, name: &str) -> u8 {
         name.split("x").nth(2).is_some_and(|tail| tail.contains("f32"))
     };
     match () {
-        () if name.ends_with("_f64") => if name.contains("_16x16x") { 16 } else { 4 },
+        () if name.ends_with("_f64") => {
+            if name.contains("_16x16x") {
+                16
+            } else {
+                4
+            }
+        }
         () if name.contains("_4x4x") => 2,
-        () if large => if single { 16 } else { 8 },
-        () => if single { 8 } else { 4 },
+        () if large => {
+            if single {
+                16
+            } else {
+                8
+            }
+        }
+        () => {
+            if single {
+                8
+            } else {
+                4
+            }
+        }
     }
 }

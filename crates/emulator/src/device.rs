@@ -52,7 +52,14 @@ impl Device {
         let text = object.image[object.text.clone()].to_vec();
         let program = Program::new(base + object.text.start as u64, text, &object.entries);
         let (kernels, descriptors) = object.kernels.into_iter().unzip();
-        let module = Module { memory: self.memory.clone(), base, program, kernels, descriptors, globals: object.globals };
+        let module = Module {
+            memory: self.memory.clone(),
+            base,
+            program,
+            kernels,
+            descriptors,
+            globals: object.globals,
+        };
         self.memory.write(base, &object.image)?;
         Ok(module)
     }
@@ -61,7 +68,12 @@ impl Device {
     ///
     /// # Errors
     /// [`LaunchError::Invalid`] when it cannot start, [`LaunchError::Fault`] when it goes wrong.
-    pub fn launch(&self, module: &Module, kernel: &str, launch: &Launch<'_>) -> Result<LaunchReport, LaunchError> {
+    pub fn launch(
+        &self,
+        module: &Module,
+        kernel: &str,
+        launch: &Launch<'_>,
+    ) -> Result<LaunchReport, LaunchError> {
         if !Arc::ptr_eq(&self.memory, &module.memory) {
             return Err(Refusal::OtherDevice.into());
         }

@@ -131,7 +131,9 @@ pub enum Refusal {
     #[error("grid {grid:?} and block {block:?} need at least 1 in every dimension")]
     Empty { grid: [u32; 3], block: [u32; 3] },
     /// Too many work-items in a workgroup.
-    #[error("a block of {threads} work-items exceeds the limit {limit} of kernel {kernel}; see __launch_bounds__")]
+    #[error(
+        "a block of {threads} work-items exceeds the limit {limit} of kernel {kernel}; see __launch_bounds__"
+    )]
     BlockTooLarge { kernel: String, threads: u64, limit: u32 },
     /// Not the size that the kernel was compiled for.
     #[error("kernel {kernel} was compiled for blocks of {required:?}, not {block:?}")]
@@ -170,7 +172,11 @@ pub(crate) struct Kernel<'a> {
 
 /// Runs all workgroups. Of several faulting workgroups the first in order is reported: workgroups are
 /// handed out in ascending order, and those before a fault still run to their ends.
-pub(crate) fn run(memory: &Memory, kernel: &Kernel<'_>, launch: &Launch<'_>) -> Result<LaunchReport, LaunchError> {
+pub(crate) fn run(
+    memory: &Memory,
+    kernel: &Kernel<'_>,
+    launch: &Launch<'_>,
+) -> Result<LaunchReport, LaunchError> {
     let shape = Shape::check(kernel, launch)?;
     let arguments = Block::new(memory, kernarg(kernel.info, launch))?;
     let packet = Block::new(memory, packet(kernel, &shape, launch, arguments.base))?;
@@ -232,7 +238,8 @@ impl Shape {
         if grid.contains(&0) || block.contains(&0) {
             return Err(Refusal::Empty { grid, block });
         }
-        let limit = if info.max_workgroup == 0 { MAX_WORKGROUP } else { info.max_workgroup.min(MAX_WORKGROUP) };
+        let limit =
+            if info.max_workgroup == 0 { MAX_WORKGROUP } else { info.max_workgroup.min(MAX_WORKGROUP) };
         let threads = block.iter().fold(1u64, |product, n| product.saturating_mul(*n as u64));
         if threads > limit as u64 {
             return Err(Refusal::BlockTooLarge { kernel: info.name.clone(), threads, limit });
@@ -242,7 +249,9 @@ impl Shape {
         }
         let groups = grid.iter().try_fold(1u64, |product, n| product.checked_mul(*n as u64));
         let items = (0..3).all(|i| grid[i].checked_mul(block[i]).is_some());
-        let Some(groups) = groups.filter(|_| items) else { return Err(Refusal::GridTooLarge { grid, block }) };
+        let Some(groups) = groups.filter(|_| items) else {
+            return Err(Refusal::GridTooLarge { grid, block });
+        };
         let lds = kernel.descriptor.lds_bytes.max(info.lds_bytes) as u64 + launch.dynamic_lds as u64;
         if lds > LDS_BYTES as u64 {
             return Err(Refusal::LdsTooLarge { bytes: lds });
@@ -302,7 +311,12 @@ impl<'a> Block<'a> {
     }
 
     fn empty(memory: &'a Memory, bytes: u64) -> Result<Block<'a>, MemoryError> {
-        Ok(Block { memory, base: memory.alloc_kind(bytes, AllocationKind::Code)?, bytes, content: Vec::new() })
+        Ok(Block {
+            memory,
+            base: memory.alloc_kind(bytes, AllocationKind::Code)?,
+            bytes,
+            content: Vec::new(),
+        })
     }
 }
 
@@ -415,7 +429,10 @@ impl Registers {
         Registers {
             entry: kernel.base.wrapping_add(descriptor.entry).wrapping_add(skip),
             // FLOAT_MODE, DX10_CLAMP, IEEE and FP16_OVFL in their places in MODE.
-            mode: rsrc1 >> 12 & 0xff | (rsrc1 >> 21 & 1) << 8 | (rsrc1 >> 23 & 1) << 9 | (rsrc1 >> 26 & 1) << 23,
+            mode: rsrc1 >> 12 & 0xff
+                | (rsrc1 >> 21 & 1) << 8
+                | (rsrc1 >> 23 & 1) << 9
+                | (rsrc1 >> 26 & 1) << 23,
             user,
             rsrc2: descriptor.rsrc2,
         }

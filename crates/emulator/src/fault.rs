@@ -105,7 +105,8 @@ impl fmt::Display for Fault {
         write!(f, "{}", self.kind)?;
         let Some(place) = &self.place else { return Ok(()) };
         let [x, y, z] = place.workgroup;
-        let (sign, offset) = if place.offset < 0 { ("-", place.offset.unsigned_abs()) } else { ("+", place.offset as u64) };
+        let (sign, offset) =
+            if place.offset < 0 { ("-", place.offset.unsigned_abs()) } else { ("+", place.offset as u64) };
         write!(f, " in kernel {}{sign}{offset:#x}: {}", place.kernel, place.text)?;
         write!(f, "; workgroup ({x},{y},{z}) wave {} exec {:#x}", place.wave, place.exec)
     }
@@ -129,7 +130,10 @@ impl fmt::Display for FaultKind {
                     None => f.write_str("the device has no allocation")?,
                     Some((base, size)) if *address >= base => {
                         let past = (address - base).saturating_add(*bytes as u64).saturating_sub(size);
-                        write!(f, "reaches {past} bytes past the end of a {size}-byte allocation at {base:#x}")?;
+                        write!(
+                            f,
+                            "reaches {past} bytes past the end of a {size}-byte allocation at {base:#x}"
+                        )?;
                     }
                     Some((base, size)) => {
                         write!(f, "{} bytes before a {size}-byte allocation at {base:#x}", base - address)?;
@@ -141,17 +145,26 @@ impl fmt::Display for FaultKind {
                 write!(f, "{access} at {address:#x} by lane {lane} needs an address divisible by {align}")
             }
             FaultKind::LdsOutOfBounds { access, lane, address, bytes, allocated } => {
-                write!(f, "LDS {access} of {bytes} bytes at {address:#x} by lane {lane}, beyond the workgroup's {allocated} bytes")
+                write!(
+                    f,
+                    "LDS {access} of {bytes} bytes at {address:#x} by lane {lane}, beyond the workgroup's {allocated} bytes"
+                )
             }
             FaultKind::BadRegister { register, allocated } => {
                 let (file, index) = if *register < 256 { ("v", *register) } else { ("a", register - 256) };
                 write!(f, "register {file}{index}: the kernel's descriptor allocates {allocated} of them")
             }
             FaultKind::Budget { instructions } => {
-                write!(f, "a wave issued {instructions} instructions without ending: an endless loop, or raise the budget")
+                write!(
+                    f,
+                    "a wave issued {instructions} instructions without ending: an endless loop, or raise the budget"
+                )
             }
             FaultKind::BarrierDivergence { wave, pc, barriers, other, other_pc, other_ended } => {
-                write!(f, "wave {wave} waits at barrier {barriers} (s_barrier at {pc:#x}) while wave {other} ")?;
+                write!(
+                    f,
+                    "wave {wave} waits at barrier {barriers} (s_barrier at {pc:#x}) while wave {other} "
+                )?;
                 if *other_ended {
                     write!(f, "ended at {other_pc:#x} without reaching it")
                 } else {

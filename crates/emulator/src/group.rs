@@ -143,14 +143,17 @@ fn indexed(wave: &Wave, op: &Op) -> Op {
 /// At a barrier, or at the end: all waves must stand at the same place, none may have ended before it.
 fn agree(waves: &[Wave]) -> Result<(), (usize, Box<Fault>)> {
     // The wave with the most barriers, a waiting one of those: the others should have come as far.
-    let Some((index, front)) =
-        waves.iter().enumerate().max_by_key(|(i, wave)| (wave.barriers, wave.status == Status::Barrier, usize::MAX - i))
+    let Some((index, front)) = waves
+        .iter()
+        .enumerate()
+        .max_by_key(|(i, wave)| (wave.barriers, wave.status == Status::Barrier, usize::MAX - i))
     else {
         return Ok(());
     };
     let other = waves.iter().position(|wave| {
         let behind = wave.barriers < front.barriers;
-        let elsewhere = wave.status == Status::Barrier && front.status == Status::Barrier && wave.at != front.at;
+        let elsewhere =
+            wave.status == Status::Barrier && front.status == Status::Barrier && wave.at != front.at;
         behind || elsewhere
     });
     let Some(other) = other else { return Ok(()) };

@@ -6,7 +6,11 @@
 
 use std::sync::OnceLock;
 
-use crate::{fault::Fault, op::Op, wave::{Cx, Wave}};
+use crate::{
+    fault::Fault,
+    op::Op,
+    wave::{Cx, Wave},
+};
 
 /// What a handler returns; the fault is boxed because the good path must stay one register wide.
 pub(crate) type Step = Result<(), Box<Fault>>;
@@ -81,12 +85,20 @@ fn detected() -> Level {
 /// instructions (an out-of-line `f32::mul_add` is a libm call, 6 times slower).
 macro_rules! simd {
     (|$wave:ident, $op:ident, $cx:pat_param| $body:expr) => {{
-        fn portable($wave: &mut $crate::wave::Wave, $op: &$crate::op::Op, $cx: &mut $crate::wave::Cx<'_>) -> $crate::simd::Step {
+        fn portable(
+            $wave: &mut $crate::wave::Wave,
+            $op: &$crate::op::Op,
+            $cx: &mut $crate::wave::Cx<'_>,
+        ) -> $crate::simd::Step {
             $body
         }
         #[cfg(target_arch = "x86_64")]
         #[target_feature(enable = "avx2,fma,bmi2,f16c")]
-        fn avx2($wave: &mut $crate::wave::Wave, $op: &$crate::op::Op, $cx: &mut $crate::wave::Cx<'_>) -> $crate::simd::Step {
+        fn avx2(
+            $wave: &mut $crate::wave::Wave,
+            $op: &$crate::op::Op,
+            $cx: &mut $crate::wave::Cx<'_>,
+        ) -> $crate::simd::Step {
             $body
         }
         #[cfg(target_arch = "x86_64")]

@@ -175,7 +175,12 @@ impl Wave {
 
     /// Source `i` of `op` as 32-bit lanes without modifiers: a register in place, or a constant spread into `spread`.
     #[inline(always)]
-    pub(crate) fn lanes<'a>(&'a self, op: &Op, i: usize, spread: &'a mut Lanes) -> Result<&'a Lanes, Box<Fault>> {
+    pub(crate) fn lanes<'a>(
+        &'a self,
+        op: &Op,
+        i: usize,
+        spread: &'a mut Lanes,
+    ) -> Result<&'a Lanes, Box<Fault>> {
         match op.src[i] {
             Arg::Vector(register) => self.vector(register),
             other => {
@@ -225,8 +230,11 @@ impl Wave {
 
     #[inline(always)]
     fn vector_index(&self, register: u16) -> Result<usize, Box<Fault>> {
-        let (index, count, base) =
-            if register < 256 { (register, self.arch_count, 0) } else { (register - 256, self.acc_count, self.arch_count) };
+        let (index, count, base) = if register < 256 {
+            (register, self.arch_count, 0)
+        } else {
+            (register - 256, self.acc_count, self.arch_count)
+        };
         if index < count {
             Ok((base + index) as usize)
         } else {
@@ -237,7 +245,15 @@ impl Wave {
 
 /// The inline float constants as f32 bits: 0.5, −0.5, 1, −1, 2, −2, 4, −4, 1/(2π).
 pub(crate) const INLINE_F32: [u32; 9] = [
-    0x3f00_0000, 0xbf00_0000, 0x3f80_0000, 0xbf80_0000, 0x4000_0000, 0xc000_0000, 0x4080_0000, 0xc080_0000, 0x3e22_f983,
+    0x3f00_0000,
+    0xbf00_0000,
+    0x3f80_0000,
+    0xbf80_0000,
+    0x4000_0000,
+    0xc000_0000,
+    0x4080_0000,
+    0xc080_0000,
+    0x3e22_f983,
 ];
 
 /// The same as f64 bits.

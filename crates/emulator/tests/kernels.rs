@@ -2,12 +2,15 @@
 
 use std::{path::PathBuf, process::Command, sync::OnceLock};
 
-use emulator::{Device, DeviceConfig, FaultKind, Launch, LaunchError, LaunchReport, Module, Refusal, RunOptions};
+use emulator::{
+    Device, DeviceConfig, FaultKind, Launch, LaunchError, LaunchReport, Module, Refusal, RunOptions,
+};
 
 /// Where ROCm is: `ROCM_PATH`, the workspace's own, or the usual place.
 fn rocm() -> Option<PathBuf> {
     let workspace = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../.rocm");
-    let places = [std::env::var_os("ROCM_PATH").map(PathBuf::from), Some(workspace), Some("/opt/rocm".into())];
+    let places =
+        [std::env::var_os("ROCM_PATH").map(PathBuf::from), Some(workspace), Some("/opt/rocm".into())];
     places.into_iter().flatten().find(|place| place.join("bin/hipcc").exists())
 }
 
@@ -50,7 +53,8 @@ impl Rig {
     }
 
     fn place<T: Copy + Into<i64>>(&self, values: &[T], bytes: usize) -> u64 {
-        let content: Vec<u8> = values.iter().flat_map(|value| (*value).into().to_le_bytes()[..bytes].to_vec()).collect();
+        let content: Vec<u8> =
+            values.iter().flat_map(|value| (*value).into().to_le_bytes()[..bytes].to_vec()).collect();
         let address = self.device.memory().alloc(content.len() as u64).expect("fits");
         self.device.memory().write(address, &content).expect("its own");
         address
@@ -62,11 +66,24 @@ impl Rig {
         bytes.chunks(4).map(|word| i32::from_le_bytes(word.try_into().expect("four"))).collect()
     }
 
-    fn run(&self, kernel: &str, grid: [u32; 3], block: [u32; 3], args: &[&[u8]]) -> Result<LaunchReport, LaunchError> {
+    fn run(
+        &self,
+        kernel: &str,
+        grid: [u32; 3],
+        block: [u32; 3],
+        args: &[&[u8]],
+    ) -> Result<LaunchReport, LaunchError> {
         self.run_lds(kernel, grid, block, 0, args)
     }
 
-    fn run_lds(&self, kernel: &str, grid: [u32; 3], block: [u32; 3], dynamic_lds: u32, args: &[&[u8]]) -> Result<LaunchReport, LaunchError> {
+    fn run_lds(
+        &self,
+        kernel: &str,
+        grid: [u32; 3],
+        block: [u32; 3],
+        dynamic_lds: u32,
+        args: &[&[u8]],
+    ) -> Result<LaunchReport, LaunchError> {
         let mut kernarg = Vec::new();
         for arg in args {
             kernarg.resize(kernarg.len().next_multiple_of(arg.len()), 0);
@@ -100,7 +117,8 @@ fn vector_add_with_a_tail() {
     let a: Vec<i64> = (0..n).map(|i| (i as f32 * 0.37).to_bits() as i64).collect();
     let b: Vec<i64> = (0..n).map(|i| (100.0 - i as f32 * 1.3).to_bits() as i64).collect();
     let (a_at, b_at, c_at) = (rig.place(&a, 4), rig.place(&b, 4), rig.place(&a, 4));
-    let args: [&[u8]; 4] = [&a_at.to_le_bytes(), &b_at.to_le_bytes(), &c_at.to_le_bytes(), &(n as i32).to_le_bytes()];
+    let args: [&[u8]; 4] =
+        [&a_at.to_le_bytes(), &b_at.to_le_bytes(), &c_at.to_le_bytes(), &(n as i32).to_le_bytes()];
     let report = rig.run("vector_add", [4, 1, 1], [256, 1, 1], &args).expect("runs");
     assert_eq!(report.waves, 16);
     assert!(report.instructions >= 16 * 5 && report.issue_cycles > 0);
@@ -118,8 +136,10 @@ fn lds_reduction_in_any_order_and_with_late_results() {
     for (seed, late) in [(None, false), (Some(1), false), (Some(2), true), (None, true)] {
         rig.options = RunOptions { seed, late_delivery: late, ..RunOptions::default() };
         let sums = rig.place(&[0; 8], 4);
-        rig.run("reduce", [8, 1, 1], [256, 1, 1], &[&source.to_le_bytes(), &sums.to_le_bytes()]).expect("runs");
-        let expected: Vec<i32> = input.chunks(256).map(|chunk| chunk.iter().fold(0, |sum: i32, x| sum.wrapping_add(*x))).collect();
+        rig.run("reduce", [8, 1, 1], [256, 1, 1], &[&source.to_le_bytes(), &sums.to_le_bytes()])
+            .expect("runs");
+        let expected: Vec<i32> =
+            input.chunks(256).map(|chunk| chunk.iter().fold(0, |sum: i32, x| sum.wrapping_add(*x))).collect();
         assert_eq!(rig.words(sums, 8), expected, "seed {seed:?} late {late}");
     }
 }
@@ -129,8 +149,20 @@ fn divergent_loops() {
     let rig = rig!();
     let start: Vec<i32> = (1..=500).collect();
     let (from, to) = (rig.place(&start, 4), rig.place(&start, 4));
-    rig.run("collatz", [8, 1, 1], [64, 1, 1], &[&from.to_le_bytes(), &to.to_le_bytes(), &500i32.to_le_bytes()]).expect("runs");
-    let steps = |start: i32| std::iter::successors(Some(start as u32), |x| (*x > 1).then(|| if x % 2 == 1 { 3 * x + 1 } else { x / 2 })).count() as i32 - 1;
+    rig.run(
+        "collatz",
+        [8, 1, 1],
+        [64, 1, 1],
+        &[&from.to_le_bytes(), &to.to_le_bytes(), &500i32.to_le_bytes()],
+    )
+    .expect("runs");
+    let steps = |start: i32| {
+        std::iter::successors(Some(start as u32), |x| {
+            (*x > 1).then(|| if x % 2 == 1 { 3 * x + 1 } else { x / 2 })
+        })
+        .count() as i32
+            - 1
+    };
     assert_eq!(rig.words(to, 500), start.iter().map(|start| steps(*start)).collect::<Vec<_>>());
 }
 
@@ -139,8 +171,15 @@ fn atomics_over_parallel_workgroups() {
     let rig = rig!();
     let data: Vec<i32> = (0..20_000).map(|i| (i * i + 3 * i) % 251).collect();
     let (from, bins) = (rig.place(&data, 1), rig.place(&[0; 256], 4));
-    rig.run("histogram", [32, 1, 1], [128, 1, 1], &[&from.to_le_bytes(), &bins.to_le_bytes(), &20_000i32.to_le_bytes()]).expect("runs");
-    let expected: Vec<i32> = (0..256).map(|bin| data.iter().filter(|value| **value == bin).count() as i32).collect();
+    rig.run(
+        "histogram",
+        [32, 1, 1],
+        [128, 1, 1],
+        &[&from.to_le_bytes(), &bins.to_le_bytes(), &20_000i32.to_le_bytes()],
+    )
+    .expect("runs");
+    let expected: Vec<i32> =
+        (0..256).map(|bin| data.iter().filter(|value| **value == bin).count() as i32).collect();
     assert_eq!(rig.words(bins, 256), expected);
 }
 
@@ -150,7 +189,12 @@ fn two_dimensional_grid_with_tails() {
     let (rows, columns) = (37usize, 53usize);
     let matrix: Vec<i32> = (0..rows * columns).map(|i| i as i32 * 3 - 7).collect();
     let (from, to) = (rig.place(&matrix, 4), rig.place(&matrix, 4));
-    let args: [&[u8]; 4] = [&from.to_le_bytes(), &to.to_le_bytes(), &(rows as i32).to_le_bytes(), &(columns as i32).to_le_bytes()];
+    let args: [&[u8]; 4] = [
+        &from.to_le_bytes(),
+        &to.to_le_bytes(),
+        &(rows as i32).to_le_bytes(),
+        &(columns as i32).to_le_bytes(),
+    ];
     rig.run("transpose", [4, 3, 1], [16, 16, 1], &args).expect("runs");
     let result = rig.words(to, rows * columns);
     for y in 0..rows {
@@ -165,7 +209,13 @@ fn scratch_arrays_and_calls() {
     let rig = rig!();
     let order: Vec<i32> = (0..200).map(|i| i * 13 % 97).collect();
     let (from, to) = (rig.place(&order, 4), rig.place(&order, 4));
-    rig.run("scratch_array", [2, 1, 1], [128, 1, 1], &[&from.to_le_bytes(), &to.to_le_bytes(), &200i32.to_le_bytes()]).expect("runs");
+    rig.run(
+        "scratch_array",
+        [2, 1, 1],
+        [128, 1, 1],
+        &[&from.to_le_bytes(), &to.to_le_bytes(), &200i32.to_le_bytes()],
+    )
+    .expect("runs");
     let expected = (0..200).map(|i| i * (order[i as usize] % 33) + i * ((order[i as usize] + 7) % 33));
     assert_eq!(rig.words(to, 200), expected.collect::<Vec<i32>>());
 }
@@ -205,7 +255,14 @@ fn an_access_out_of_bounds_names_kernel_instruction_and_lane() {
     let to = rig.place(&[0; 100], 4);
     let (kind, text) = rig.fault("dynamic_lds", 128, &[&to.to_le_bytes()]);
     assert!(matches!(kind, FaultKind::OutOfBounds { lane: 36, bytes: 4, .. }), "{text}");
-    for part in ["out-of-bounds write of 4 bytes", "lane 36", "4 bytes past the end of a 400-byte allocation", "kernel dynamic_lds+0x", "global_store_dword", "workgroup (0,0,0) wave 1"] {
+    for part in [
+        "out-of-bounds write of 4 bytes",
+        "lane 36",
+        "4 bytes past the end of a 400-byte allocation",
+        "kernel dynamic_lds+0x",
+        "global_store_dword",
+        "workgroup (0,0,0) wave 1",
+    ] {
         assert!(text.contains(part), "{part}: {text}");
     }
 }
@@ -224,7 +281,10 @@ fn waves_that_disagree_about_a_barrier() {
     let mut rig = rig!();
     let to = rig.place(&[0; 128], 4);
     let (kind, text) = rig.fault("skipped_barrier", 128, &[&to.to_le_bytes()]);
-    assert!(matches!(kind, FaultKind::BarrierDivergence { wave: 0, other: 1, other_ended: true, .. }), "{text}");
+    assert!(
+        matches!(kind, FaultKind::BarrierDivergence { wave: 0, other: 1, other_ended: true, .. }),
+        "{text}"
+    );
     let (kind, text) = rig.fault("split_barrier", 128, &[&to.to_le_bytes()]);
     assert!(matches!(kind, FaultKind::BarrierDivergence { other_ended: false, .. }), "{text}");
     rig.options.divergent_barriers = true;
@@ -253,10 +313,20 @@ fn launches_that_cannot_start() {
     let eight = [0; 8];
     assert!(matches!(refusal(rig.run("nobody", [1; 3], [64, 1, 1], &[])), Refusal::NoKernel { .. }));
     assert!(matches!(refusal(rig.run("globals", [0, 1, 1], [64, 1, 1], &[&eight])), Refusal::Empty { .. }));
-    assert!(matches!(refusal(rig.run("globals", [1; 3], [1024, 2, 1], &[&eight])), Refusal::BlockTooLarge { threads: 2048, .. }));
-    assert!(matches!(refusal(rig.run("globals", [1; 3], [64, 1, 1], &[])), Refusal::KernargTooShort { needed: 8, given: 0, .. }));
-    assert!(matches!(refusal(rig.run_lds("globals", [1; 3], [64, 1, 1], 163_841, &[&eight])), Refusal::LdsTooLarge { bytes: 163_841 }));
+    assert!(matches!(
+        refusal(rig.run("globals", [1; 3], [1024, 2, 1], &[&eight])),
+        Refusal::BlockTooLarge { threads: 2048, .. }
+    ));
+    assert!(matches!(
+        refusal(rig.run("globals", [1; 3], [64, 1, 1], &[])),
+        Refusal::KernargTooShort { needed: 8, given: 0, .. }
+    ));
+    assert!(matches!(
+        refusal(rig.run_lds("globals", [1; 3], [64, 1, 1], 163_841, &[&eight])),
+        Refusal::LdsTooLarge { bytes: 163_841 }
+    ));
     let other = Device::new(DeviceConfig { memory_bytes: 1 << 20 });
-    let launch = Launch { grid: [1; 3], block: [64, 1, 1], dynamic_lds: 0, kernarg: &eight, options: rig.options };
+    let launch =
+        Launch { grid: [1; 3], block: [64, 1, 1], dynamic_lds: 0, kernarg: &eight, options: rig.options };
     assert!(matches!(refusal(other.launch(&rig.module, "globals", &launch)), Refusal::OtherDevice));
 }

@@ -44,7 +44,14 @@ pub(crate) fn resolve(inst: &Inst) -> Op {
         length: (inst.size() / 4) as u8,
     };
     let claims: [fn(&Inst, &mut Op) -> bool; 8] = [
-        valu::decode, sop::decode, sopp::decode, smem::decode, ds::decode, flat::decode, mubuf::decode, mai::decode,
+        valu::decode,
+        sop::decode,
+        sopp::decode,
+        smem::decode,
+        ds::decode,
+        flat::decode,
+        mubuf::decode,
+        mai::decode,
     ];
     let _claimed = claims.iter().any(|claim| claim(inst, &mut op));
     op

@@ -62,8 +62,16 @@ macro_rules! compare32 { ($rule:expr) => { shape!(read32, read32, discard: |a, b
 macro_rules! compare64 { ($rule:expr) => { shape!(read64, read64, discard: |a, b, _| ((), ($rule as fn(u64, u64) -> bool)(a, b))) }; }
 macro_rules! bit64 { ($rule:expr) => { shape!(read64, read32, discard: |a, b, _| ((), ($rule as fn(u64, u32) -> bool)(a, b))) }; }
 /// Result and "is not zero".
-macro_rules! logic32 { ($rule:expr) => { w32!(|a, b, _| nonzero32(($rule as fn(u32, u32) -> u32)(a, b))) }; }
-macro_rules! logic64 { ($rule:expr) => { w64!(|a, b, _| nonzero64(($rule as fn(u64, u64) -> u64)(a, b))) }; }
+macro_rules! logic32 {
+    ($rule:expr) => {
+        w32!(|a, b, _| nonzero32(($rule as fn(u32, u32) -> u32)(a, b)))
+    };
+}
+macro_rules! logic64 {
+    ($rule:expr) => {
+        w64!(|a, b, _| nonzero64(($rule as fn(u64, u64) -> u64)(a, b)))
+    };
+}
 /// EXEC from source and EXEC; the destination gets the old EXEC.
 macro_rules! save_exec {
     ($rule:expr) => {{
@@ -80,10 +88,17 @@ macro_rules! save_exec {
 }
 /// The register against the immediate.
 macro_rules! compare_signed {
-    ($rule:expr) => { immediate!(|register, imm, _| (register, ($rule as fn(i32, i32) -> bool)(register as i32, imm))) };
+    ($rule:expr) => {
+        immediate!(|register, imm, _| (register, ($rule as fn(i32, i32) -> bool)(register as i32, imm)))
+    };
 }
 macro_rules! compare_unsigned {
-    ($rule:expr) => { immediate!(|register, imm, _| (register, ($rule as fn(u32, u32) -> bool)(register, imm as u16 as u32))) };
+    ($rule:expr) => {
+        immediate!(|register, imm, _| (
+            register,
+            ($rule as fn(u32, u32) -> bool)(register, imm as u16 as u32)
+        ))
+    };
 }
 macro_rules! immediate {
     ($rule:expr) => {{
@@ -444,7 +459,10 @@ fn move_relative<const FROM: bool, const DWORDS: usize>(wave: &mut Wave, op: &Op
     let Arg::Scalar(base) = relative else { return Ok(()) };
     let index = base as u64 + wave.m0() as u64;
     if index + DWORDS as u64 > M0 as u64 {
-        return Err(Fault::new(FaultKind::BadRegister { register: index.min(u16::MAX as u64) as u16, allocated: M0 as u16 }));
+        return Err(Fault::new(FaultKind::BadRegister {
+            register: index.min(u16::MAX as u64) as u16,
+            allocated: M0 as u16,
+        }));
     }
     let moved = Arg::Scalar(index as u8);
     let (from, to) = if FROM { (moved, op.dst) } else { (op.src[0], moved) };
@@ -512,4 +530,3 @@ fn hardware_field(op: &Op) -> (u32, u32, u32) {
     let code = op.imm as u32;
     (code & 63, code >> 6 & 31, (code >> 11 & 31) + 1)
 }
-

@@ -25,9 +25,19 @@ pub(super) fn decode(inst: &Inst, op: &mut Op) -> bool {
 /// flags are clear, so its branches are not taken.
 fn handler(name: &str) -> Option<Exec> {
     Some(match name {
-        "s_nop" | "s_sleep" | "s_setprio" | "s_sendmsg" | "s_icache_inv" | "s_incperflevel" | "s_decperflevel"
-        | "s_ttracedata" | "s_wakeup" | "s_cbranch_cdbgsys" | "s_cbranch_cdbguser"
-        | "s_cbranch_cdbgsys_and_user" | "s_cbranch_cdbgsys_or_user" => nothing,
+        "s_nop"
+        | "s_sleep"
+        | "s_setprio"
+        | "s_sendmsg"
+        | "s_icache_inv"
+        | "s_incperflevel"
+        | "s_decperflevel"
+        | "s_ttracedata"
+        | "s_wakeup"
+        | "s_cbranch_cdbgsys"
+        | "s_cbranch_cdbguser"
+        | "s_cbranch_cdbgsys_and_user"
+        | "s_cbranch_cdbgsys_or_user" => nothing,
         "s_branch" => branch,
         "s_cbranch_scc0" => branch_scc::<false>,
         "s_cbranch_scc1" => branch_scc::<true>,
