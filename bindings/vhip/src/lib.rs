@@ -1,1 +1,40 @@
 //! The virtual MI355X as libamdhip64.
+//!
+//! ```text
+//! program ──hipXxx──▶ api! function ──▶ Command ──▶ stream: run now │ captured into a graph
+//!                                                      │
+//!                                          emulator::Device (memory, modules, launches)
+//! ```
+//!
+//! Commands execute when they are enqueued: every stream is always idle between calls. That is one of the
+//! orders that HIP allows, it is deterministic, and it lets a fault name the call that caused it.
+//! As on hardware, a kernel's fault is reported by the next call that synchronises, and the device stays
+//! unusable until `hipDeviceReset`; `vhipLastFault` has the details.
+//!
+//! The structures come from `hip-sys`, which is bindgen's output of the HIP headers: one truth for both
+//! sides of the ABI.
+
+// The C names are the interface.
+#![expect(non_snake_case, reason = "exported names are libamdhip64's")]
+
+include!(concat!(env!("OUT_DIR"), "/nodes.rs"));
+
+mod api;
+mod command;
+mod device;
+mod error;
+mod event;
+mod extension;
+mod function;
+mod graph;
+mod image;
+mod launch;
+mod memory;
+mod module;
+mod occupancy;
+mod pointer;
+mod register;
+mod runtime;
+mod stream;
+mod symbol;
+mod unsupported;

@@ -76,35 +76,50 @@ enum Arrival {
         first: u8,
         dwords: Box<[u32]>,
     },
-    Lds(Box<LdsWrite>),
+    Lds {
+        base: u32,
+        stride: u32,
+        data: Box<[Lanes]>,
+        mask: u64,
+    },
 }
 
-/// Lane l writes `dwords` consecutive dwords (or the low `bytes` of the only one) at `addresses[l]`.
-#[derive(Clone, Debug)]
-pub(crate) struct LdsWrite {
-    /// Byte address in the workgroup's LDS per lane.
-    pub addresses: [u32; 64],
-    /// Bytes per lane: 1, 2, 4, 12 or 16.
-    pub bytes: u32,
+/// A load to LDS: lane l writes its dwords of `data`, consecutively, at byte `base + l * stride`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LdsWrite<'a> {
+    /// Byte address in the workgroup's LDS of lane 0.
+    pub base: u32,
+    /// Bytes from lane to lane.
+    pub stride: u32,
     /// Dword i of every lane.
-    pub data: [Lanes; 4],
+    pub data: &'a [Lanes],
     /// Lanes that write.
     pub mask: u64,
 }
 
-impl LdsWrite {
-    /// Writes `value(lane, dword)`; what lies beyond the LDS is dropped, dword by dword.
-    fn write(&self, lds: &mut [u8], value: impl Fn(usize, usize) -> u32) {
-        for lane in (0..64).filter(|lane| self.mask >> lane & 1 == 1) {
-            let mut at = self.addresses[lane] as usize;
-            let mut left = self.bytes as usize;
-            let mut dword = 0;
-            while left > 0 {
-                let n = left.min(4);
-                if let Some(target) = lds.get_mut(at..at + n) {
-                    target.copy_from_slice(&value(lane, dword).to_le_bytes()[..n]);
+impl LdsWrite<'_> {
+    /// Writes; what lies beyond the LDS is dropped, dword by dword.
+    #[inline(always)]
+    fn write(&self, lds: &mut [u8]) {
+        let (base, stride, dwords) = (self.base as usize, self.stride as usize, self.data.len());
+        let length = 63 * stride + 4 * dwords;
+        if self.mask == !0
+            && let Some(target) = lds.get_mut(base..base + length)
+        {
+            for (i, data) in self.data.iter().enumerate() {
+                for lane in 0..64 {
+                    let at = lane * stride + 4 * i;
+                    target[at..at + 4].copy_from_slice(&data[lane].to_le_bytes());
                 }
-                (at, left, dword) = (at + n, left - n, dword + 1);
+            }
+            return;
+        }
+        for lane in (0..64).filter(|lane| self.mask >> lane & 1 == 1) {
+            for (i, data) in self.data.iter().enumerate() {
+                let at = base + lane * stride + 4 * i;
+                if let Some(target) = lds.get_mut(at..at + 4) {
+                    target.copy_from_slice(&data[lane].to_le_bytes());
+                }
             }
         }
     }
@@ -179,13 +194,13 @@ impl Wave {
     }
 
     /// Hands over a result for LDS: loads to LDS.
-    pub(crate) fn deliver_lds(&mut self, cx: &mut Cx<'_>, counter: Counter, write: &LdsWrite) {
+    #[inline(always)]
+    pub(crate) fn deliver_lds(&mut self, cx: &mut Cx<'_>, counter: Counter, write: LdsWrite<'_>) {
         self.count(cx, counter);
         if self.pending.late {
-            write.write(cx.lds, |_, _| POISON);
-            self.fly(counter, counter != Counter::Flat, Arrival::Lds(Box::new(write.clone())));
+            self.fly_lds(cx, counter, write);
         } else {
-            write.write(cx.lds, |lane, dword| write.data[dword][lane]);
+            write.write(cx.lds);
         }
     }
 
@@ -252,6 +267,14 @@ impl Wave {
     }
 
     #[cold]
+    fn fly_lds(&mut self, cx: &mut Cx<'_>, counter: Counter, write: LdsWrite<'_>) {
+        let poison = [Lanes::splat(POISON); 4];
+        LdsWrite { data: &poison[..write.data.len()], ..write }.write(cx.lds);
+        let LdsWrite { base, stride, data, mask } = write;
+        self.fly(counter, counter != Counter::Flat, Arrival::Lds { base, stride, data: data.into(), mask });
+    }
+
+    #[cold]
     fn fly(&mut self, counter: Counter, ordered: bool, result: Arrival) {
         self.pending.queue.push_back(Flight {
             in_vm: counter != Counter::Lgkm,
@@ -302,7 +325,9 @@ impl Wave {
                     *target = *value;
                 }
             }
-            Arrival::Lds(write) => write.write(cx.lds, |lane, dword| write.data[dword][lane]),
+            Arrival::Lds { base, stride, data, mask } => {
+                LdsWrite { base: *base, stride: *stride, data, mask: *mask }.write(cx.lds);
+            }
         }
     }
 }

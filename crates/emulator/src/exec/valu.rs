@@ -68,7 +68,15 @@ fn handler(mnemonic: &str) -> Option<(Exec, u32)> {
     if let Some(found) = vopc::handler(mnemonic) {
         return Some(found);
     }
-    let tables = [vop1::handler, vop2::handler, vop3::handler, vop3p::handler, convert::handler, scaled::handler, cross::handler];
+    let tables = [
+        vop1::handler,
+        vop2::handler,
+        vop3::handler,
+        vop3p::handler,
+        convert::handler,
+        scaled::handler,
+        cross::handler,
+    ];
     tables.iter().find_map(|table| table(mnemonic)).map(|exec| (exec, 0))
 }
 
@@ -123,9 +131,11 @@ fn modifiers(inst: &Inst) -> Mods {
                 op_sel_hi: 0,
             }
         }
-        Encoding::Dpp => {
-            Mods { neg: field(52, 1) | field(54, 1) << 1, abs: field(53, 1) | field(55, 1) << 1, ..Mods::default() }
-        }
+        Encoding::Dpp => Mods {
+            neg: field(52, 1) | field(54, 1) << 1,
+            abs: field(53, 1) | field(55, 1) << 1,
+            ..Mods::default()
+        },
         Encoding::Sdwa => Mods {
             neg: field(52, 1) | field(60, 1) << 1,
             abs: field(53, 1) | field(61, 1) << 1,
@@ -142,7 +152,9 @@ fn implied_operands(inst: &Inst, op: &mut Op) {
     let mnemonic = inst.mnemonic();
     let carry_in = ["v_addc_co_u32", "v_subb_co_u32", "v_subbrev_co_u32"].contains(&mnemonic);
     let carry_out = carry_in || ["v_add_co_u32", "v_sub_co_u32", "v_subrev_co_u32"].contains(&mnemonic);
-    let accumulates = ["v_fmac_", "v_mac_", "v_pk_fmac_", "v_dot2c_", "v_dot4c_", "v_dot8c_"].iter().any(|p| mnemonic.starts_with(p));
+    let accumulates = ["v_fmac_", "v_mac_", "v_pk_fmac_", "v_dot2c_", "v_dot4c_", "v_dot8c_"]
+        .iter()
+        .any(|p| mnemonic.starts_with(p));
     if carry_out && op.sdst == Arg::None {
         op.sdst = Arg::Scalar(VCC);
     }

@@ -254,8 +254,8 @@ impl View {
             // over lanes vectorises, a comparison of unsigned quadwords does not.
             let room = length - bytes as u64;
             let mut beyond = 0;
-            for lane in 0..64 {
-                let distance = addresses[lane].wrapping_sub(base);
+            for (lane, address) in addresses.iter().enumerate() {
+                let distance = address.wrapping_sub(base);
                 let active = (mask >> lane & 1).wrapping_neg();
                 beyond |= (distance | room.wrapping_sub(distance)) & active;
             }

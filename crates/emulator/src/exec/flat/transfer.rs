@@ -93,9 +93,7 @@ pub(in crate::exec) fn load_lds<S: Space, const D: usize>(wave: &mut Wave, op: &
     let aim = S::aim(wave, op, 4 * D as u32)?;
     let mut out = [Lanes::ZERO; D];
     S::read(wave, cx, &aim, &mut out)?;
-    let mut data = [Lanes::ZERO; 4];
-    data[..D].copy_from_slice(&out);
-    to_lds::<S>(wave, op, cx, data, D, aim.exec);
+    to_lds(wave, op, cx, &out, aim.exec);
     Ok(())
 }
 
@@ -109,17 +107,16 @@ pub(in crate::exec) fn load_lds_small<S: Space, const BYTES: u32, const SIGNED: 
     let aim = S::aim(wave, op, BYTES)?;
     let mut out = Lanes::ZERO;
     S::read_small::<BYTES>(wave, cx, &aim, &mut out)?;
-    let data = [extend::<BYTES, SIGNED>(&out), Lanes::ZERO, Lanes::ZERO, Lanes::ZERO];
-    to_lds::<S>(wave, op, cx, data, 1, aim.exec);
+    to_lds(wave, op, cx, &[extend::<BYTES, SIGNED>(&out)], aim.exec);
     Ok(())
 }
 
-fn to_lds<S: Space>(wave: &mut Wave, op: &Op, cx: &mut Cx<'_>, data: [Lanes; 4], dwords: usize, mask: u64) {
+#[inline(always)]
+fn to_lds(wave: &mut Wave, op: &Op, cx: &mut Cx<'_>, data: &[Lanes], mask: u64) {
     let base = (wave.m0() & 0x3_fffc).wrapping_add(op.imm as u32);
-    let stride = if dwords > 2 { 16 } else { 4 * dwords as u32 };
-    let addresses = std::array::from_fn(|lane| base.wrapping_add(stride * lane as u32));
-    // Counts in vm only, even from a FLAT address: there is no such form.
-    wave.deliver_lds(cx, Counter::Vm, &LdsWrite { addresses, bytes: 4 * dwords as u32, data, mask });
+    let stride = if data.len() > 2 { 16 } else { 4 };
+    // Counts in vm only: no FLAT instruction loads to LDS.
+    wave.deliver_lds(cx, Counter::Vm, LdsWrite { base, stride, data, mask });
 }
 
 /// 32-bit atomic of the index in `bits`.

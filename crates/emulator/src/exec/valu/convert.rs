@@ -224,7 +224,11 @@ fn single_from_double(wave: &mut Wave, op: &Op) -> Step {
         if value.is_nan() {
             return (a[lane] >> 63 << 31) as u32 | float::DEFAULT_NAN | (a[lane] >> 29) as u32 & 0x3f_ffff;
         }
-        let single = if round == Round::NearestEven { value as f32 } else { soft::convert(value, soft::F32, round) as f32 };
+        let single = if round == Round::NearestEven {
+            value as f32
+        } else {
+            soft::convert(value, soft::F32, round) as f32
+        };
         flush(single.to_bits(), flushed)
     }));
     float::finish_write(wave, op, result)

@@ -98,11 +98,12 @@ fn permlane_swap(wave: &mut Wave, op: &Op, width: usize) -> Step {
     let active = |lane: usize| exec >> lane & 1 != 0;
     for lower in (0..64).filter(|lane| lane & width == 0) {
         let upper = lower + width;
-        let deliver = |target: &mut u32, value: u32, from: usize, to: usize| match active(from) || fetch_inactive {
-            true if active(to) => *target = value,
-            false if active(to) && bound_control => *target = 0,
-            _ => {}
-        };
+        let deliver =
+            |target: &mut u32, value: u32, from: usize, to: usize| match active(from) || fetch_inactive {
+                true if active(to) => *target = value,
+                false if active(to) && bound_control => *target = 0,
+                _ => {}
+            };
         deliver(&mut y[lower], old_x[upper], upper, lower);
         deliver(&mut x[upper], old_y[lower], lower, upper);
     }

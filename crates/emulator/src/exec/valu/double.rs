@@ -74,7 +74,12 @@ pub(super) fn f64x3(wave: &mut Wave, op: &Op, arith: Arith, rule: impl Fn(f64, f
 
 /// Applies a rule under MODE's f64 fields.
 #[inline(always)]
-pub(super) fn apply<const N: usize>(mode: u32, arith: Arith, sources: [&Wide; N], rule: impl Fn([f64; N]) -> f64) -> Wide {
+pub(super) fn apply<const N: usize>(
+    mode: u32,
+    arith: Arith,
+    sources: [&Wide; N],
+    rule: impl Fn([f64; N]) -> f64,
+) -> Wide {
     let kept = mode::HALF_DOUBLE_IN | mode::HALF_DOUBLE_OUT;
     if mode & (kept | mode::ROUND_HALF_DOUBLE) != kept && arith != Arith::Exact {
         return apply_rounded(mode, arith, &sources);
@@ -95,7 +100,9 @@ pub(super) fn apply<const N: usize>(mode: u32, arith: Arith, sources: [&Wide; N]
 #[inline(never)]
 fn apply_rounded(mode: u32, arith: Arith, sources: &[&Wide]) -> Wide {
     let round = Round::half_double(mode);
-    let flush = |bits: u64, allowed: u32| if mode & allowed == 0 && bits & EXPONENT == 0 { bits & !MAGNITUDE } else { bits };
+    let flush = |bits: u64, allowed: u32| {
+        if mode & allowed == 0 && bits & EXPONENT == 0 { bits & !MAGNITUDE } else { bits }
+    };
     let mut result = std::array::from_fn(|lane| {
         let mut terms = [0.0; 3];
         for (term, source) in terms.iter_mut().zip(sources) {

@@ -74,16 +74,17 @@ macro_rules! source {
     };
     ($name:ident, $wave:expr, $op:expr, $i:expr, $kind:expr, $part:expr) => {
         let buffer: $crate::lanes::Lanes;
-        let $name: &$crate::lanes::Lanes = match $crate::exec::valu::fetch::plain($wave, $op, $i, $kind, $part) {
-            Some(lanes) => lanes,
-            None => {
-                buffer = match $crate::exec::valu::fetch::uniform($wave, $op, $i, $kind, $part) {
-                    Some(value) => $crate::lanes::Lanes::splat(value),
-                    None => $crate::exec::valu::fetch::build($wave, $op, $i, $kind, $part)?,
-                };
-                &buffer
-            }
-        };
+        let $name: &$crate::lanes::Lanes =
+            match $crate::exec::valu::fetch::plain($wave, $op, $i, $kind, $part) {
+                Some(lanes) => lanes,
+                None => {
+                    buffer = match $crate::exec::valu::fetch::uniform($wave, $op, $i, $kind, $part) {
+                        Some(value) => $crate::lanes::Lanes::splat(value),
+                        None => $crate::exec::valu::fetch::build($wave, $op, $i, $kind, $part)?,
+                    };
+                    &buffer
+                }
+            };
     };
 }
 pub(super) use source;
@@ -122,8 +123,12 @@ pub(super) fn build(wave: &Wave, op: &Op, i: usize, kind: Kind, part: u16) -> Re
         other => Lanes::splat(constant(wave, other, kind, part)),
     };
     match op.select {
-        Select::Dpp { ctrl, bound_ctrl, .. } if i == 0 => lanes = select::dpp(&lanes, ctrl, bound_ctrl, wave.exec()),
-        Select::Sdwa { src0, src1, .. } if i < 2 => select::sdwa(&mut lanes, if i == 0 { src0 } else { src1 }),
+        Select::Dpp { ctrl, bound_ctrl, .. } if i == 0 => {
+            lanes = select::dpp(&lanes, ctrl, bound_ctrl, wave.exec())
+        }
+        Select::Sdwa { src0, src1, .. } if i < 2 => {
+            select::sdwa(&mut lanes, if i == 0 { src0 } else { src1 })
+        }
         _ => {}
     }
     if op.bits & bit::MODIFIED << i != 0 {
@@ -225,7 +230,11 @@ pub(super) fn constant(wave: &Wave, arg: Arg, kind: Kind, part: u16) -> u32 {
 /// A vector register with the GPR-index mode's offset: M0\[7:0\] if M0\[12 + operand\] is set.
 pub(super) fn indexed(wave: &Wave, register: u16, operand: usize) -> u16 {
     let m0 = wave.m0();
-    if wave.mode & GPR_INDEX != 0 && m0 >> (12 + operand) & 1 != 0 { register + (m0 & 0xff) as u16 } else { register }
+    if wave.mode & GPR_INDEX != 0 && m0 >> (12 + operand) & 1 != 0 {
+        register + (m0 & 0xff) as u16
+    } else {
+        register
+    }
 }
 
 /// Whether the current MODE moves vector operands by M0.
@@ -267,7 +276,9 @@ fn write_masked(wave: &mut Wave, op: &Op, part: u16, result: &Lanes) -> Step {
     let target = indexed(wave, register, 3) + part;
     match op.select {
         Select::Straight => {}
-        Select::Dpp { ctrl, row_mask, bank_mask, bound_ctrl } => mask &= select::dpp_mask(ctrl, row_mask, bank_mask, bound_ctrl, mask),
+        Select::Dpp { ctrl, row_mask, bank_mask, bound_ctrl } => {
+            mask &= select::dpp_mask(ctrl, row_mask, bank_mask, bound_ctrl, mask)
+        }
         Select::Sdwa { dst, unused, .. } if dst != 6 => {
             let placed = select::sdwa_place(result, wave.vector(target)?, dst, unused);
             merge(wave.vector_mut(target)?, &placed, mask);

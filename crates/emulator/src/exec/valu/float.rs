@@ -78,7 +78,12 @@ pub(super) fn f32x3(wave: &mut Wave, op: &Op, arith: Arith, rule: impl Fn(f32, f
 
 /// Applies a rule under MODE. `arith` names its exact form for rounding modes other than nearest-even.
 #[inline(always)]
-pub(super) fn apply<const N: usize>(mode: u32, arith: Arith, sources: [&Lanes; N], rule: impl Fn([f32; N]) -> f32) -> Lanes {
+pub(super) fn apply<const N: usize>(
+    mode: u32,
+    arith: Arith,
+    sources: [&Lanes; N],
+    rule: impl Fn([f32; N]) -> f32,
+) -> Lanes {
     use mode::{ROUND_SINGLE, SINGLE_IN, SINGLE_OUT};
     let mut result = Lanes::ZERO;
     let mut nan = 0u32;
@@ -220,7 +225,13 @@ pub(super) fn pick<const N: usize>(
 
 #[cold]
 #[inline(never)]
-fn settle_picks<const N: usize>(result: &mut Lanes, sources: &[Lanes; N], exponent: u32, ieee: bool, nans: NanRule<N>) {
+fn settle_picks<const N: usize>(
+    result: &mut Lanes,
+    sources: &[Lanes; N],
+    exponent: u32,
+    ieee: bool,
+    nans: NanRule<N>,
+) {
     for lane in 0..64 {
         let bits: [u32; N] = std::array::from_fn(|i| sources[i][lane]);
         if bits.iter().any(|b| b & MAGNITUDE > exponent) {
@@ -285,22 +296,39 @@ pub(super) fn median(a: i32, b: i32, c: i32) -> i32 {
 pub(super) fn f32_pick2(wave: &mut Wave, op: &Op, nans: NanRule<2>, rule: impl Fn(i32, i32) -> i32) -> Step {
     source!(a, wave, op, 0, Kind::F32);
     source!(b, wave, op, 1, Kind::F32);
-    let result = pick(wave.mode & mode::IEEE != 0, pick_flush(wave.mode), EXPONENT, [a, b], |[a, b]| rule(a, b), nans);
+    let result =
+        pick(wave.mode & mode::IEEE != 0, pick_flush(wave.mode), EXPONENT, [a, b], |[a, b]| rule(a, b), nans);
     finish_write(wave, op, result)
 }
 
 /// Three-source f32 selection.
 #[inline(always)]
-pub(super) fn f32_pick3(wave: &mut Wave, op: &Op, nans: NanRule<3>, rule: impl Fn(i32, i32, i32) -> i32) -> Step {
+pub(super) fn f32_pick3(
+    wave: &mut Wave,
+    op: &Op,
+    nans: NanRule<3>,
+    rule: impl Fn(i32, i32, i32) -> i32,
+) -> Step {
     source!(a, wave, op, 0, Kind::F32);
     source!(b, wave, op, 1, Kind::F32);
     source!(c, wave, op, 2, Kind::F32);
-    let result = pick(wave.mode & mode::IEEE != 0, pick_flush(wave.mode), EXPONENT, [a, b, c], |[a, b, c]| rule(a, b, c), nans);
+    let result = pick(
+        wave.mode & mode::IEEE != 0,
+        pick_flush(wave.mode),
+        EXPONENT,
+        [a, b, c],
+        |[a, b, c]| rule(a, b, c),
+        nans,
+    );
     finish_write(wave, op, result)
 }
 
 /// A selection's result is one of its inputs: either flush bit flushes it.
 #[inline(always)]
 fn pick_flush(mode: u32) -> u32 {
-    if mode & (mode::SINGLE_IN | mode::SINGLE_OUT) == mode::SINGLE_IN | mode::SINGLE_OUT { 0 } else { MAGNITUDE }
+    if mode & (mode::SINGLE_IN | mode::SINGLE_OUT) == mode::SINGLE_IN | mode::SINGLE_OUT {
+        0
+    } else {
+        MAGNITUDE
+    }
 }

@@ -94,7 +94,13 @@ pub(super) fn f16x2(wave: &mut Wave, op: &Op, arith: Arith, rule: impl Fn(f32, f
 
 /// Three-source f16 instruction; `rest` says what happens to the other half.
 #[inline(always)]
-pub(super) fn f16x3(wave: &mut Wave, op: &Op, arith: Arith, rest: Rest, rule: impl Fn(f32, f32, f32) -> f32) -> Step {
+pub(super) fn f16x3(
+    wave: &mut Wave,
+    op: &Op,
+    arith: Arith,
+    rest: Rest,
+    rule: impl Fn(f32, f32, f32) -> f32,
+) -> Step {
     source!(a, wave, op, 0, Kind::F16);
     source!(b, wave, op, 1, Kind::F16);
     source!(c, wave, op, 2, Kind::F16);
@@ -104,7 +110,12 @@ pub(super) fn f16x3(wave: &mut Wave, op: &Op, arith: Arith, rest: Rest, rule: im
 
 /// Applies an f32 rule to the low halves under MODE's f16 fields; results in the low halves.
 #[inline(always)]
-pub(super) fn apply<const N: usize>(mode: u32, arith: Arith, sources: [&Lanes; N], rule: impl Fn([f32; N]) -> f32) -> Lanes {
+pub(super) fn apply<const N: usize>(
+    mode: u32,
+    arith: Arith,
+    sources: [&Lanes; N],
+    rule: impl Fn([f32; N]) -> f32,
+) -> Lanes {
     let mut result = Lanes::ZERO;
     let mut nan = 0u32;
     if !default_mode(mode) && arith != Arith::Exact {
@@ -217,7 +228,12 @@ pub(super) fn f16_pick2(wave: &mut Wave, op: &Op, nans: NanRule<2>, rule: impl F
 
 /// Three-source f16 selection; these instructions came with GFX9 and keep the other half.
 #[inline(always)]
-pub(super) fn f16_pick3(wave: &mut Wave, op: &Op, nans: NanRule<3>, rule: impl Fn(i32, i32, i32) -> i32) -> Step {
+pub(super) fn f16_pick3(
+    wave: &mut Wave,
+    op: &Op,
+    nans: NanRule<3>,
+    rule: impl Fn(i32, i32, i32) -> i32,
+) -> Step {
     source!(a, wave, op, 0, Kind::F16);
     source!(b, wave, op, 1, Kind::F16);
     source!(c, wave, op, 2, Kind::F16);
@@ -227,7 +243,12 @@ pub(super) fn f16_pick3(wave: &mut Wave, op: &Op, nans: NanRule<3>, rule: impl F
 
 /// A selection among the low halves, done in the high halves of the lanes.
 #[inline(always)]
-pub(super) fn pick_low<const N: usize>(mode: u32, sources: [&Lanes; N], rule: impl Fn([i32; N]) -> i32, nans: NanRule<N>) -> Lanes {
+pub(super) fn pick_low<const N: usize>(
+    mode: u32,
+    sources: [&Lanes; N],
+    rule: impl Fn([i32; N]) -> i32,
+    nans: NanRule<N>,
+) -> Lanes {
     let kept = mode::HALF_DOUBLE_IN | mode::HALF_DOUBLE_OUT;
     let flushed = if mode & kept == kept { 0 } else { 0x7fff_0000 };
     let raised = sources.map(|source| Lanes(std::array::from_fn(|lane| source[lane] << 16)));

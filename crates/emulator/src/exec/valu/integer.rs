@@ -37,7 +37,12 @@ pub(super) fn int3(wave: &mut Wave, op: &Op, rule: impl Fn(u32, u32, u32) -> u32
 
 /// Two-source instruction with a saturating form under clamp.
 #[inline(always)]
-pub(super) fn int2_clamp(wave: &mut Wave, op: &Op, saturating: fn(u32, u32) -> u32, rule: impl Fn(u32, u32) -> u32) -> Step {
+pub(super) fn int2_clamp(
+    wave: &mut Wave,
+    op: &Op,
+    saturating: fn(u32, u32) -> u32,
+    rule: impl Fn(u32, u32) -> u32,
+) -> Step {
     if op.mods.clamp { int2(wave, op, saturating) } else { int2(wave, op, rule) }
 }
 
@@ -67,7 +72,8 @@ pub(super) fn word3(wave: &mut Wave, op: &Op, rest: Rest, rule: impl Fn(u16, u16
     source!(a, wave, op, 0, Kind::B16);
     source!(b, wave, op, 1, Kind::B16);
     source!(c, wave, op, 2, Kind::B16);
-    let result = Lanes(std::array::from_fn(|lane| rule(a[lane] as u16, b[lane] as u16, c[lane] as u16) as u32));
+    let result =
+        Lanes(std::array::from_fn(|lane| rule(a[lane] as u16, b[lane] as u16, c[lane] as u16) as u32));
     write_half(wave, op, &result, rest)
 }
 

@@ -25,11 +25,16 @@ pub(super) struct Minifloat {
     beyond: Beyond,
 }
 
-pub(super) const FP8: Minifloat = Minifloat { mantissa: 3, bias: 7, largest: 0x7e, sign: 0x80, beyond: Beyond::Nan };
-pub(super) const BF8: Minifloat = Minifloat { mantissa: 2, bias: 15, largest: 0x7b, sign: 0x80, beyond: Beyond::Infinity };
-pub(super) const FP6: Minifloat = Minifloat { mantissa: 3, bias: 1, largest: 0x1f, sign: 0x20, beyond: Beyond::Saturate };
-pub(super) const BF6: Minifloat = Minifloat { mantissa: 2, bias: 3, largest: 0x1f, sign: 0x20, beyond: Beyond::Saturate };
-pub(super) const FP4: Minifloat = Minifloat { mantissa: 1, bias: 1, largest: 0x7, sign: 0x8, beyond: Beyond::Saturate };
+pub(super) const FP8: Minifloat =
+    Minifloat { mantissa: 3, bias: 7, largest: 0x7e, sign: 0x80, beyond: Beyond::Nan };
+pub(super) const BF8: Minifloat =
+    Minifloat { mantissa: 2, bias: 15, largest: 0x7b, sign: 0x80, beyond: Beyond::Infinity };
+pub(super) const FP6: Minifloat =
+    Minifloat { mantissa: 3, bias: 1, largest: 0x1f, sign: 0x20, beyond: Beyond::Saturate };
+pub(super) const BF6: Minifloat =
+    Minifloat { mantissa: 2, bias: 3, largest: 0x1f, sign: 0x20, beyond: Beyond::Saturate };
+pub(super) const FP4: Minifloat =
+    Minifloat { mantissa: 1, bias: 1, largest: 0x7, sign: 0x8, beyond: Beyond::Saturate };
 
 /// How the bits below the last place decide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,9 +68,7 @@ impl Minifloat {
         let (kept, fraction) = ((wide >> 32) as u32, wide as u32);
         let lost = (significand as u64) << 32 != wide << dropped;
         let up = match rounding {
-            Rounding::NearestEven => {
-                fraction > 1 << 31 || fraction == 1 << 31 && (lost || kept & 1 != 0)
-            }
+            Rounding::NearestEven => fraction > 1 << 31 || fraction == 1 << 31 && (lost || kept & 1 != 0),
             Rounding::Stochastic(random) => fraction as u64 + random as u64 > u32::MAX as u64,
         };
         let base = ((unbiased - smallest).max(0) as u32) << self.mantissa;
@@ -80,9 +83,21 @@ impl Minifloat {
     fn overflow(self, nan: bool, saturate: bool) -> u32 {
         match self.beyond {
             Beyond::Saturate => self.largest,
-            Beyond::Nan => if nan || !saturate { 0x7f } else { self.largest },
+            Beyond::Nan => {
+                if nan || !saturate {
+                    0x7f
+                } else {
+                    self.largest
+                }
+            }
             Beyond::Infinity if nan => 0x7f,
-            Beyond::Infinity => if saturate { self.largest } else { 0x7c },
+            Beyond::Infinity => {
+                if saturate {
+                    self.largest
+                } else {
+                    0x7c
+                }
+            }
         }
     }
 
@@ -96,9 +111,21 @@ impl Minifloat {
         let value = placed * scale;
         let value = match self.beyond {
             Beyond::Saturate => value,
-            Beyond::Nan => if magnitude == 0x7f { f32::NAN } else { value },
+            Beyond::Nan => {
+                if magnitude == 0x7f {
+                    f32::NAN
+                } else {
+                    value
+                }
+            }
             Beyond::Infinity => {
-                if magnitude < 0x7c { value } else if magnitude == 0x7c { f32::INFINITY } else { f32::NAN }
+                if magnitude < 0x7c {
+                    value
+                } else if magnitude == 0x7c {
+                    f32::INFINITY
+                } else {
+                    f32::NAN
+                }
             }
         };
         f32::from_bits(value.to_bits() | if code & self.sign != 0 { 1 << 31 } else { 0 })

@@ -26,7 +26,12 @@ pub(super) fn packed_f16x2(wave: &mut Wave, op: &Op, arith: Arith, rule: impl Fn
 
 /// Three-source packed f16 instruction.
 #[inline(always)]
-pub(super) fn packed_f16x3(wave: &mut Wave, op: &Op, arith: Arith, rule: impl Fn(f32, f32, f32) -> f32) -> Step {
+pub(super) fn packed_f16x3(
+    wave: &mut Wave,
+    op: &Op,
+    arith: Arith,
+    rule: impl Fn(f32, f32, f32) -> f32,
+) -> Step {
     source!(a, wave, op, 0, Kind::PackedF16);
     source!(b, wave, op, 1, Kind::PackedF16);
     source!(c, wave, op, 2, Kind::PackedF16);
@@ -35,7 +40,12 @@ pub(super) fn packed_f16x3(wave: &mut Wave, op: &Op, arith: Arith, rule: impl Fn
 }
 
 #[inline(always)]
-fn apply<const N: usize>(mode: u32, arith: Arith, sources: [&Lanes; N], rule: impl Fn([f32; N]) -> f32) -> Lanes {
+fn apply<const N: usize>(
+    mode: u32,
+    arith: Arith,
+    sources: [&Lanes; N],
+    rule: impl Fn([f32; N]) -> f32,
+) -> Lanes {
     if !half::default_mode(mode) {
         return halves(&sources, |half| half::apply_rounded(mode, arith, half));
     }
@@ -96,7 +106,12 @@ fn finish_write(wave: &mut Wave, op: &Op, mut result: Lanes) -> Step {
 
 /// Two-source packed f16 selection.
 #[inline(always)]
-pub(super) fn packed_pick2(wave: &mut Wave, op: &Op, nans: NanRule<2>, rule: impl Fn(i32, i32) -> i32) -> Step {
+pub(super) fn packed_pick2(
+    wave: &mut Wave,
+    op: &Op,
+    nans: NanRule<2>,
+    rule: impl Fn(i32, i32) -> i32,
+) -> Step {
     source!(a, wave, op, 0, Kind::PackedF16);
     source!(b, wave, op, 1, Kind::PackedF16);
     let low = half::pick_low(wave.mode, [a, b], |[a, b]| rule(a, b), nans);
@@ -107,7 +122,12 @@ pub(super) fn packed_pick2(wave: &mut Wave, op: &Op, nans: NanRule<2>, rule: imp
 
 /// Three-source packed f16 selection.
 #[inline(always)]
-pub(super) fn packed_pick3(wave: &mut Wave, op: &Op, nans: NanRule<3>, rule: impl Fn(i32, i32, i32) -> i32) -> Step {
+pub(super) fn packed_pick3(
+    wave: &mut Wave,
+    op: &Op,
+    nans: NanRule<3>,
+    rule: impl Fn(i32, i32, i32) -> i32,
+) -> Step {
     source!(a, wave, op, 0, Kind::PackedF16);
     source!(b, wave, op, 1, Kind::PackedF16);
     source!(c, wave, op, 2, Kind::PackedF16);
@@ -119,11 +139,17 @@ pub(super) fn packed_pick3(wave: &mut Wave, op: &Op, nans: NanRule<3>, rule: imp
 
 /// Two-source packed 16-bit integer instruction; `saturating` is its form under clamp.
 #[inline(always)]
-pub(super) fn packed_int2(wave: &mut Wave, op: &Op, saturating: fn(u16, u16) -> u16, rule: impl Fn(u16, u16) -> u16) -> Step {
+pub(super) fn packed_int2(
+    wave: &mut Wave,
+    op: &Op,
+    saturating: fn(u16, u16) -> u16,
+    rule: impl Fn(u16, u16) -> u16,
+) -> Step {
     source!(a, wave, op, 0, Kind::PackedB16);
     source!(b, wave, op, 1, Kind::PackedB16);
     let pair = |rule: &dyn Fn(u16, u16) -> u16, lane: usize| {
-        rule(a[lane] as u16, b[lane] as u16) as u32 | (rule((a[lane] >> 16) as u16, (b[lane] >> 16) as u16) as u32) << 16
+        rule(a[lane] as u16, b[lane] as u16) as u32
+            | (rule((a[lane] >> 16) as u16, (b[lane] >> 16) as u16) as u32) << 16
     };
     let result = if op.mods.clamp {
         Lanes(std::array::from_fn(|lane| pair(&saturating, lane)))
@@ -144,7 +170,10 @@ pub(super) fn packed_mad(wave: &mut Wave, op: &Op, rule: impl Fn(u16, u16, u16, 
     source!(c, wave, op, 2, Kind::PackedB16);
     let clamp = op.mods.clamp;
     let result = Lanes(std::array::from_fn(|lane| {
-        let half = |shift: u32| rule((a[lane] >> shift) as u16, (b[lane] >> shift) as u16, (c[lane] >> shift) as u16, clamp) as u32;
+        let half = |shift: u32| {
+            rule((a[lane] >> shift) as u16, (b[lane] >> shift) as u16, (c[lane] >> shift) as u16, clamp)
+                as u32
+        };
         half(0) | half(16) << 16
     }));
     write(wave, op, &result)
@@ -178,7 +207,12 @@ pub(super) fn pair_f32x2(wave: &mut Wave, op: &Op, arith: Arith, rule: impl Fn(f
 
 /// Three-source packed f32 instruction.
 #[inline(always)]
-pub(super) fn pair_f32x3(wave: &mut Wave, op: &Op, arith: Arith, rule: impl Fn(f32, f32, f32) -> f32) -> Step {
+pub(super) fn pair_f32x3(
+    wave: &mut Wave,
+    op: &Op,
+    arith: Arith,
+    rule: impl Fn(f32, f32, f32) -> f32,
+) -> Step {
     let mut result = [Lanes::ZERO; 2];
     for (part, half) in result.iter_mut().enumerate() {
         pair_source!(a, wave, op, 0, part as u16);
@@ -226,7 +260,13 @@ pub(super) fn dot_f32(wave: &mut Wave, op: &Op, kind: Kind, rule: impl Fn(u32, u
 
 /// Dot product of packed integers of `width` bits into 32 bits; clamp saturates the final sum.
 #[inline(always)]
-pub(super) fn dot_i32(wave: &mut Wave, op: &Op, width: u32, signed: bool, element: impl Fn(u32) -> i64) -> Step {
+pub(super) fn dot_i32(
+    wave: &mut Wave,
+    op: &Op,
+    width: u32,
+    signed: bool,
+    element: impl Fn(u32) -> i64,
+) -> Step {
     source!(a, wave, op, 0, Kind::PackedB16);
     source!(b, wave, op, 1, Kind::PackedB16);
     source!(c, wave, op, 2, Kind::B32);

@@ -134,14 +134,26 @@ fn run(wave: &mut Wave, op: &Op, form: Form, format: Minifloat, side: Side) -> S
 #[inline(always)]
 fn factor(scale: u32) -> f32 {
     let byte = scale >> 23 & 0xff;
-    f32::from_bits(if byte == 0 { 0x0040_0000 } else if byte == 255 { float::DEFAULT_NAN } else { byte << 23 })
+    f32::from_bits(if byte == 0 {
+        0x0040_0000
+    } else if byte == 255 {
+        float::DEFAULT_NAN
+    } else {
+        byte << 23
+    })
 }
 
 /// 2^(127 − byte).
 #[inline(always)]
 fn inverse(scale: u32) -> f32 {
     let byte = scale >> 23 & 0xff;
-    f32::from_bits(if byte == 254 { 0x0040_0000 } else if byte == 255 { float::DEFAULT_NAN } else { (254 - byte) << 23 })
+    f32::from_bits(if byte == 254 {
+        0x0040_0000
+    } else if byte == 255 {
+        float::DEFAULT_NAN
+    } else {
+        (254 - byte) << 23
+    })
 }
 
 /// The element in the low bits, as f32.
@@ -187,7 +199,8 @@ fn narrow_pair(wave: &mut Wave, op: &Op, format: Minifloat, side: Side) -> Step 
     for lane in 0..64 {
         let divisor = inverse(scale[lane]);
         let first = format.encode(read(side, a[lane], flushed) * divisor, Rounding::NearestEven, saturate);
-        let second = format.encode(read(side, b[lane] >> high, flushed) * divisor, Rounding::NearestEven, saturate);
+        let second =
+            format.encode(read(side, b[lane] >> high, flushed) * divisor, Rounding::NearestEven, saturate);
         result[lane] = old[lane] & !(mask << shift) | (first | second << width) << shift;
     }
     write(wave, op, &result)
@@ -216,7 +229,11 @@ fn narrow_random(wave: &mut Wave, op: &Op, format: Minifloat, side: Side, pair: 
     let mut result = Lanes::ZERO;
     for lane in 0..64 {
         let divisor = inverse(scale[lane]);
-        let mut code = format.encode(read(side, a[lane], flushed) * divisor, Rounding::Stochastic(random[lane]), saturate);
+        let mut code = format.encode(
+            read(side, a[lane], flushed) * divisor,
+            Rounding::Stochastic(random[lane]),
+            saturate,
+        );
         if pair {
             let next = Rounding::Stochastic(prng(random[lane]));
             code |= format.encode(read(side, b[lane] >> high, flushed) * divisor, next, saturate) << width;
@@ -320,7 +337,12 @@ fn narrow32(wave: &mut Wave, op: &Op, format: Minifloat, side: Side, random: boo
         let mut state = seed[lane];
         for (i, elements) in wide.iter().enumerate() {
             let rounding = if random { Rounding::Stochastic(state) } else { Rounding::NearestEven };
-            put6(&mut result, lane, i, format.encode(read(side, elements[lane], flushed) * divisor, rounding, true));
+            put6(
+                &mut result,
+                lane,
+                i,
+                format.encode(read(side, elements[lane], flushed) * divisor, rounding, true),
+            );
             state = prng(state);
         }
     }
@@ -337,7 +359,8 @@ fn narrow_2x16(wave: &mut Wave, op: &Op, format: Minifloat) -> Step {
     let mut result = [Lanes::ZERO; 6];
     for lane in 0..64 {
         let divisor = inverse(scale[lane]);
-        let code = |bits: u32| format.encode(read(Side::F32, bits, flushed) * divisor, Rounding::NearestEven, true);
+        let code =
+            |bits: u32| format.encode(read(Side::F32, bits, flushed) * divisor, Rounding::NearestEven, true);
         for i in 0..16 {
             put6(&mut result, lane, 2 * i, code(even[i][lane]));
             put6(&mut result, lane, 2 * i + 1, code(odd[i][lane]));
@@ -352,11 +375,17 @@ fn widen32(wave: &mut Wave, op: &Op, format: Minifloat, side: Side) -> Step {
     source!(scale, wave, op, 1, Kind::B32);
     let scale = *scale;
     let flushed = flush_mask(wave.mode, mode::SINGLE_OUT);
-    let element = |lane: usize, i: usize| settle(side, format.decode(get6(&codes, lane, i)) * factor(scale[lane]), flushed);
+    let element = |lane: usize, i: usize| {
+        settle(side, format.decode(get6(&codes, lane, i)) * factor(scale[lane]), flushed)
+    };
     let single = side == Side::F32;
     for part in 0..if single { 32 } else { 16 } {
         let result = Lanes(std::array::from_fn(|lane| {
-            if single { element(lane, part) } else { element(lane, 2 * part) | element(lane, 2 * part + 1) << 16 }
+            if single {
+                element(lane, part)
+            } else {
+                element(lane, 2 * part) | element(lane, 2 * part + 1) << 16
+            }
         }));
         write_part(wave, op, part as u16, &result)?;
     }

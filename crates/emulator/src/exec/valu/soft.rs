@@ -96,7 +96,8 @@ pub(super) fn scaled_fma(a: f64, b: f64, c: f64, power: i32, format: Format, rou
     let addend = normalised(mc as u128, ec);
     let (negative, magnitude, exponent) = add(product, product_negative, addend, c.is_sign_negative());
     if magnitude == 0 {
-        let negative = if product_negative == c.is_sign_negative() { product_negative } else { round == Round::Down };
+        let negative =
+            if product_negative == c.is_sign_negative() { product_negative } else { round == Round::Down };
         return if negative { -0.0 } else { 0.0 };
     }
     pack(negative, magnitude, exponent + power.clamp(-5000, 5000), format, round)
@@ -156,8 +157,7 @@ fn pack(negative: bool, magnitude: u128, exponent: i32, format: Format, round: R
     };
     let sign = if negative { -1.0 } else { 1.0 };
     let limit = ((1u64 << format.precision) - 1) as f64 * two_to(format.max_exponent - format.precision + 1);
-    let too_large = quotient != 0
-        && 63 - quotient.leading_zeros() as i32 + lowest > format.max_exponent;
+    let too_large = quotient != 0 && 63 - quotient.leading_zeros() as i32 + lowest > format.max_exponent;
     if too_large {
         let to_infinity = match round {
             Round::NearestEven => true,

@@ -104,7 +104,9 @@ fn mov64(wave: &mut Wave, op: &Op) -> Step {
 fn exponent32(wave: &mut Wave, op: &Op) -> Step {
     source!(a, wave, op, 0, Kind::F32);
     let mask = flush_mask(wave.mode, mode::SINGLE_IN);
-    let result = Lanes(std::array::from_fn(|lane| t::frexp_exponent(f32::from_bits(flush(a[lane], mask)) as f64) as u32));
+    let result = Lanes(std::array::from_fn(|lane| {
+        t::frexp_exponent(f32::from_bits(flush(a[lane], mask)) as f64) as u32
+    }));
     write(wave, op, &result)
 }
 

@@ -8,7 +8,10 @@ use crate::{
         half::{self, f16_pick2, f16x2, f16x3, fma_odd, from_f32, to_f32},
         integer::{carry, int2, int2_clamp, sext, word2, word2_clamp},
         packed::{dot_f32, dot_i32, packed_f16x3},
-        soft::{self, Arith::{Add, Exact, Fma, Mul, Sub, SubRev}},
+        soft::{
+            self,
+            Arith::{Add, Exact, Fma, Mul, Sub, SubRev},
+        },
         vop3p::{bf16_pair, f16_pair},
     },
     lanes::Lanes,
@@ -32,7 +35,9 @@ pub(super) fn handler(mnemonic: &str) -> Option<Exec> {
         "v_mul_i32_i24" => each!(int2: |a, b| sext(a, 24).wrapping_mul(sext(b, 24)) as u32),
         "v_mul_hi_i32_i24" => each!(int2: |a, b| (sext(a, 24) as i64 * sext(b, 24) as i64 >> 32) as u32),
         "v_mul_u32_u24" => each!(int2: |a, b| (a & 0xff_ffff).wrapping_mul(b & 0xff_ffff)),
-        "v_mul_hi_u32_u24" => each!(int2: |a, b| ((a & 0xff_ffff) as u64 * (b & 0xff_ffff) as u64 >> 32) as u32),
+        "v_mul_hi_u32_u24" => {
+            each!(int2: |a, b| ((a & 0xff_ffff) as u64 * (b & 0xff_ffff) as u64 >> 32) as u32)
+        }
         "v_min_i32" => each!(int2: |a, b| (a as i32).min(b as i32) as u32),
         "v_max_i32" => each!(int2: |a, b| (a as i32).max(b as i32) as u32),
         "v_min_u32" => each!(int2: |a, b| a.min(b)),
@@ -62,14 +67,18 @@ pub(super) fn handler(mnemonic: &str) -> Option<Exec> {
         "v_mac_f16" | "v_madmk_f16" | "v_madak_f16" => {
             each!(f16x3[Exact, Rest::Keep]: |a, b, c| to_f32(from_f32(a * b)) + c)
         }
-        "v_fmac_f16" | "v_fmamk_f16" | "v_fmaak_f16" => each!(f16x3[Fma, Rest::Keep]: |a, b, c| fma_odd(a, b, c)),
+        "v_fmac_f16" | "v_fmamk_f16" | "v_fmaak_f16" => {
+            each!(f16x3[Fma, Rest::Keep]: |a, b, c| fma_odd(a, b, c))
+        }
         "v_min_f16" => each!(f16_pick2[min2_nan]: |a, b| a.min(b)),
         "v_max_f16" => each!(f16_pick2[max2_nan]: |a, b| a.max(b)),
         "v_ldexp_f16" => simd!(|wave, op, _cx| ldexp16(wave, op)),
 
         "v_add_u16" => each!(word2_clamp[Rest::Zero, u16::saturating_add]: |a, b| a.wrapping_add(b)),
         "v_sub_u16" => each!(word2_clamp[Rest::Zero, u16::saturating_sub]: |a, b| a.wrapping_sub(b)),
-        "v_subrev_u16" => each!(word2_clamp[Rest::Zero, |a, b| b.saturating_sub(a)]: |a, b| b.wrapping_sub(a)),
+        "v_subrev_u16" => {
+            each!(word2_clamp[Rest::Zero, |a, b| b.saturating_sub(a)]: |a, b| b.wrapping_sub(a))
+        }
         "v_mul_lo_u16" => each!(word2[Rest::Zero]: |a, b| a.wrapping_mul(b)),
         "v_lshlrev_b16" => each!(word2[Rest::Zero]: |a, b| b << (a & 15)),
         "v_lshrrev_b16" => each!(word2[Rest::Zero]: |a, b| b >> (a & 15)),

@@ -5,10 +5,19 @@ use crate::{
         double::{self, Wide, f64_pick, f64x2, f64x3, shift64, wide_source, write_wide},
         each,
         fetch::{Kind, Rest, source, write, write_half, write_mask, write_part},
-        float::{self, f32_pick3, f32x3, flush, flush_mask, max3_nan, median, min3_nan, mode, propagate3_nan},
+        float::{
+            self, f32_pick3, f32x3, flush, flush_mask, max3_nan, median, min3_nan, mode, propagate3_nan,
+        },
         half::{self, f16_pick3, f16x3, fma_odd, from_f32, to_f32},
-        integer::{int2, int2_clamp, int3, int3_clamp, saturate_i16, saturate_i32, saturate_u32, sext, word2_clamp, word3},
-        soft::{self, Arith::{Add, Exact, Fma, Mul}, Round},
+        integer::{
+            int2, int2_clamp, int3, int3_clamp, saturate_i16, saturate_i32, saturate_u32, sext, word2_clamp,
+            word3,
+        },
+        soft::{
+            self,
+            Arith::{Add, Exact, Fma, Mul},
+            Round,
+        },
         vop3p::{mad_i16, mad_u16},
     },
     lanes::Lanes,
@@ -49,17 +58,27 @@ pub(super) fn handler(mnemonic: &str) -> Option<Exec> {
         "v_bfi_b32" => each!(int3: |a, b, c| a & b | !a & c),
         "v_bfm_b32" => each!(int2: |a, b| ((1u32 << (a & 31)) - 1) << (b & 31)),
         "v_alignbit_b32" => each!(int3: |a, b, c| ((a as u64) << 32 | b as u64).wrapping_shr(c & 31) as u32),
-        "v_alignbyte_b32" => each!(int3: |a, b, c| ((a as u64) << 32 | b as u64).wrapping_shr(8 * (c & 3)) as u32),
+        "v_alignbyte_b32" => {
+            each!(int3: |a, b, c| ((a as u64) << 32 | b as u64).wrapping_shr(8 * (c & 3)) as u32)
+        }
         "v_min3_i32" => each!(int3: |a, b, c| (a as i32).min(b as i32).min(c as i32) as u32),
         "v_max3_i32" => each!(int3: |a, b, c| (a as i32).max(b as i32).max(c as i32) as u32),
         "v_med3_i32" => each!(int3: |a, b, c| median(a as i32, b as i32, c as i32) as u32),
         "v_min3_u32" => each!(int3: |a, b, c| a.min(b).min(c)),
         "v_max3_u32" => each!(int3: |a, b, c| a.max(b).max(c)),
         "v_med3_u32" => each!(int3: |a, b, c| a.min(b).max(a.max(b).min(c))),
-        "v_lerp_u8" => each!(int3: |a, b, c| bytes(|i| ((byte(a, i) + byte(b, i) + (byte(c, i) & 1)) >> 1) << (8 * i))),
-        "v_sad_u8" => each!(int3_clamp[|a, b, c| c.saturating_add(sad(a, b))]: |a, b, c| c.wrapping_add(sad(a, b))),
-        "v_sad_hi_u8" => each!(int3_clamp[|a, b, c| c.saturating_add(sad(a, b) << 16)]: |a, b, c| c.wrapping_add(sad(a, b) << 16)),
-        "v_msad_u8" => each!(int3_clamp[|a, b, c| c.saturating_add(masked_sad(a, b))]: |a, b, c| c.wrapping_add(masked_sad(a, b))),
+        "v_lerp_u8" => {
+            each!(int3: |a, b, c| bytes(|i| ((byte(a, i) + byte(b, i) + (byte(c, i) & 1)) >> 1) << (8 * i)))
+        }
+        "v_sad_u8" => {
+            each!(int3_clamp[|a, b, c| c.saturating_add(sad(a, b))]: |a, b, c| c.wrapping_add(sad(a, b)))
+        }
+        "v_sad_hi_u8" => {
+            each!(int3_clamp[|a, b, c| c.saturating_add(sad(a, b) << 16)]: |a, b, c| c.wrapping_add(sad(a, b) << 16))
+        }
+        "v_msad_u8" => {
+            each!(int3_clamp[|a, b, c| c.saturating_add(masked_sad(a, b))]: |a, b, c| c.wrapping_add(masked_sad(a, b)))
+        }
         "v_sad_u16" => {
             each!(int3: |a, b, c| c.wrapping_add((a & 0xffff).abs_diff(b & 0xffff)).wrapping_add((a >> 16).abs_diff(b >> 16)))
         }
@@ -81,12 +100,18 @@ pub(super) fn handler(mnemonic: &str) -> Option<Exec> {
         "v_mul_lo_u32" | "v_mul_lo_i32" => each!(int2: |a, b| a.wrapping_mul(b)),
         "v_mul_hi_u32" => each!(int2: |a, b| (a as u64 * b as u64 >> 32) as u32),
         "v_mul_hi_i32" => each!(int2: |a, b| (a as i32 as i64 * b as i32 as i64 >> 32) as u32),
-        "v_add_i32" => each!(int2_clamp[|a, b| (a as i32).saturating_add(b as i32) as u32]: |a, b| a.wrapping_add(b)),
-        "v_sub_i32" => each!(int2_clamp[|a, b| (a as i32).saturating_sub(b as i32) as u32]: |a, b| a.wrapping_sub(b)),
+        "v_add_i32" => {
+            each!(int2_clamp[|a, b| (a as i32).saturating_add(b as i32) as u32]: |a, b| a.wrapping_add(b))
+        }
+        "v_sub_i32" => {
+            each!(int2_clamp[|a, b| (a as i32).saturating_sub(b as i32) as u32]: |a, b| a.wrapping_sub(b))
+        }
 
         "v_fma_f16" => each!(f16x3[Fma, Rest::Zero]: |a, b, c| fma_odd(a, b, c)),
         "v_fma_legacy_f16" => each!(f16x3[Fma, Rest::Zero]: |a, b, c| fma_odd(a, b, c)),
-        "v_mad_f16" | "v_mad_legacy_f16" => each!(f16x3[Exact, Rest::Zero]: |a, b, c| to_f32(from_f32(a * b)) + c),
+        "v_mad_f16" | "v_mad_legacy_f16" => {
+            each!(f16x3[Exact, Rest::Zero]: |a, b, c| to_f32(from_f32(a * b)) + c)
+        }
         "v_min3_f16" => each!(f16_pick3[min3_nan]: |a, b, c| a.min(b).min(c)),
         "v_max3_f16" => each!(f16_pick3[max3_nan]: |a, b, c| a.max(b).max(c)),
         "v_med3_f16" => each!(f16_pick3[min3_nan]: |a, b, c| median(a, b, c)),
@@ -96,7 +121,9 @@ pub(super) fn handler(mnemonic: &str) -> Option<Exec> {
         "v_mad_i16" | "v_mad_legacy_i16" => simd!(|wave, op, _cx| mad_word(wave, op, mad_i16)),
         "v_min3_i16" => each!(word3[Rest::Keep]: |a, b, c| (a as i16).min(b as i16).min(c as i16) as u16),
         "v_max3_i16" => each!(word3[Rest::Keep]: |a, b, c| (a as i16).max(b as i16).max(c as i16) as u16),
-        "v_med3_i16" => each!(word3[Rest::Keep]: |a, b, c| median(a as i16 as i32, b as i16 as i32, c as i16 as i32) as u16),
+        "v_med3_i16" => {
+            each!(word3[Rest::Keep]: |a, b, c| median(a as i16 as i32, b as i16 as i32, c as i16 as i32) as u16)
+        }
         "v_min3_u16" => each!(word3[Rest::Keep]: |a, b, c| a.min(b).min(c)),
         "v_max3_u16" => each!(word3[Rest::Keep]: |a, b, c| a.max(b).max(c)),
         "v_med3_u16" => each!(word3[Rest::Keep]: |a, b, c| a.min(b).max(a.max(b).min(c))),
@@ -229,7 +256,9 @@ fn mad_word(wave: &mut Wave, op: &Op, rule: impl Fn(u16, u16, u16, bool) -> u16)
 fn truth_table(table: u32, a: u32, b: u32, c: u32) -> u32 {
     let mut result = 0;
     for row in 0..8 {
-        let term = if row & 4 != 0 { a } else { !a } & if row & 2 != 0 { b } else { !b } & if row & 1 != 0 { c } else { !c };
+        let term = if row & 4 != 0 { a } else { !a }
+            & if row & 2 != 0 { b } else { !b }
+            & if row & 1 != 0 { c } else { !c };
         result |= term & (table >> row & 1).wrapping_neg();
     }
     result
@@ -331,7 +360,11 @@ fn ldexp_single(wave: &mut Wave, op: &Op) -> Step {
     let round = Round::single(mode);
     let mut result = Lanes(std::array::from_fn(|lane| {
         let scaled = f32::from_bits(flush(a[lane], input)) as f64 * power((b[lane] as i32).clamp(-400, 400));
-        let rounded = if round == Round::NearestEven { scaled as f32 } else { soft::convert(scaled, soft::F32, round) as f32 };
+        let rounded = if round == Round::NearestEven {
+            scaled as f32
+        } else {
+            soft::convert(scaled, soft::F32, round) as f32
+        };
         flush(rounded.to_bits(), output)
     }));
     float::settle_nans(&mut result, &[a]);
@@ -364,7 +397,16 @@ fn scale_double(value: f64, exponent: i32) -> f64 {
 /// denormal. The published pseudocode scales a huge denominator *up* where the quotient is denormal too, which
 /// would overflow; scaling it down is what `v_div_fmas`'s correction needs, so that is done here.
 #[inline(always)]
-fn div_scale_power(e1: i32, e2: i32, limit: i32, tiny: i32, denormal: [bool; 3], step: i32, is_denominator: bool, is_numerator: bool) -> (i32, bool) {
+fn div_scale_power(
+    e1: i32,
+    e2: i32,
+    limit: i32,
+    tiny: i32,
+    denormal: [bool; 3],
+    step: i32,
+    is_denominator: bool,
+    is_numerator: bool,
+) -> (i32, bool) {
     let [denominator_denormal, tiny_reciprocal, tiny_quotient] = denormal;
     if e2 - e1 >= limit {
         (if is_denominator { step } else { 0 }, true)
@@ -426,7 +468,11 @@ fn div_scale_double(wave: &mut Wave, op: &Op) -> Step {
             continue;
         }
         let tiny = |x: f64| x.abs() < f64::MIN_POSITIVE && x.is_finite();
-        let denormal = [exponent(s1) == 0, s1.is_finite() && tiny(1.0 / s1), s2.is_finite() && s1.is_finite() && tiny(s2 / s1)];
+        let denormal = [
+            exponent(s1) == 0,
+            s1.is_finite() && tiny(1.0 / s1),
+            s2.is_finite() && s1.is_finite() && tiny(s2 / s1),
+        ];
         let (power_of_two, scaled) =
             div_scale_power(exponent(s1), exponent(s2), 768, 53, denormal, 128, s0 == s1, s0 == s2);
         result[lane] = (s0 * power(power_of_two)).to_bits();

@@ -8,10 +8,13 @@ use crate::{
         half::{self, fma_odd, to_f32},
         integer::{saturate_i16, saturate_u16, sext},
         packed::{
-            dot_f32, dot_i32, packed_f16x2, packed_f16x3, packed_int2, packed_mad, packed_pick2, packed_pick3, pair_f32x2,
-            pair_f32x3, pair_mov,
+            dot_f32, dot_i32, packed_f16x2, packed_f16x3, packed_int2, packed_mad, packed_pick2,
+            packed_pick3, pair_f32x2, pair_f32x3, pair_mov,
         },
-        soft::{Arith::{Add, Fma, Mul}, Round},
+        soft::{
+            Arith::{Add, Fma, Mul},
+            Round,
+        },
     },
     fault::Fault,
     lanes::Lanes,
@@ -32,16 +35,24 @@ pub(super) fn handler(mnemonic: &str) -> Option<Exec> {
 
         "v_pk_add_u16" => each!(packed_int2[u16::saturating_add]: |a, b| a.wrapping_add(b)),
         "v_pk_sub_u16" => each!(packed_int2[u16::saturating_sub]: |a, b| a.wrapping_sub(b)),
-        "v_pk_add_i16" => each!(packed_int2[|a, b| (a as i16).saturating_add(b as i16) as u16]: |a, b| a.wrapping_add(b)),
-        "v_pk_sub_i16" => each!(packed_int2[|a, b| (a as i16).saturating_sub(b as i16) as u16]: |a, b| a.wrapping_sub(b)),
+        "v_pk_add_i16" => {
+            each!(packed_int2[|a, b| (a as i16).saturating_add(b as i16) as u16]: |a, b| a.wrapping_add(b))
+        }
+        "v_pk_sub_i16" => {
+            each!(packed_int2[|a, b| (a as i16).saturating_sub(b as i16) as u16]: |a, b| a.wrapping_sub(b))
+        }
         "v_pk_mul_lo_u16" => each!(packed_int2[|a, b| a.wrapping_mul(b)]: |a, b| a.wrapping_mul(b)),
         "v_pk_lshlrev_b16" => each!(packed_int2[|a, b| b << (a & 15)]: |a, b| b << (a & 15)),
         "v_pk_lshrrev_b16" => each!(packed_int2[|a, b| b >> (a & 15)]: |a, b| b >> (a & 15)),
         "v_pk_ashrrev_i16" => {
             each!(packed_int2[|a, b| (b as i16 >> (a & 15)) as u16]: |a, b| (b as i16 >> (a & 15)) as u16)
         }
-        "v_pk_max_i16" => each!(packed_int2[|a, b| (a as i16).max(b as i16) as u16]: |a, b| (a as i16).max(b as i16) as u16),
-        "v_pk_min_i16" => each!(packed_int2[|a, b| (a as i16).min(b as i16) as u16]: |a, b| (a as i16).min(b as i16) as u16),
+        "v_pk_max_i16" => {
+            each!(packed_int2[|a, b| (a as i16).max(b as i16) as u16]: |a, b| (a as i16).max(b as i16) as u16)
+        }
+        "v_pk_min_i16" => {
+            each!(packed_int2[|a, b| (a as i16).min(b as i16) as u16]: |a, b| (a as i16).min(b as i16) as u16)
+        }
         "v_pk_max_u16" => each!(packed_int2[|a, b| a.max(b)]: |a, b| a.max(b)),
         "v_pk_min_u16" => each!(packed_int2[|a, b| a.min(b)]: |a, b| a.min(b)),
         "v_pk_mad_i16" => each!(packed_mad: |a, b, c, clamp| mad_i16(a, b, c, clamp)),
@@ -87,7 +98,11 @@ pub(super) fn bf16_pair(a: u32, b: u32, c: f32) -> f32 {
 #[inline(always)]
 pub(super) fn mad_i16(a: u16, b: u16, c: u16, clamp: bool) -> u16 {
     let wide = a as i16 as i32 * b as i16 as i32;
-    if clamp { saturate_i16(wide.saturating_add(c as i16 as i32)) } else { wide.wrapping_add(c as i16 as i32) as u16 }
+    if clamp {
+        saturate_i16(wide.saturating_add(c as i16 as i32))
+    } else {
+        wide.wrapping_add(c as i16 as i32) as u16
+    }
 }
 
 #[inline(always)]
@@ -106,7 +121,8 @@ fn mix(wave: &mut Wave, op: &Op, half: Option<u32>) -> Step {
     }
     let Some(shift) = half else { return write(wave, op, &result) };
     let round = Round::half_double(wave.mode);
-    let mut rounded = Lanes(std::array::from_fn(|lane| half::from_f32_rounded(f32::from_bits(result[lane]), round)));
+    let mut rounded =
+        Lanes(std::array::from_fn(|lane| half::from_f32_rounded(f32::from_bits(result[lane]), round)));
     half::flush(wave.mode, &mut rounded);
     let old = old(wave, op)?;
     let merged = Lanes(std::array::from_fn(|lane| old[lane] & !(0xffff << shift) | rounded[lane] << shift));

@@ -154,7 +154,8 @@ fn compare64f(wave: &mut Wave, op: &Op, rule: impl Fn(f64, f64) -> bool) -> Step
     wide_source!(a, wave, op, 0, Kind::F64);
     wide_source!(b, wave, op, 1, Kind::F64);
     let flushes = wave.mode & mode::HALF_DOUBLE_IN == 0;
-    let read = |bits: u64| f64::from_bits(if flushes && bits >> 52 & 0x7ff == 0 { bits & 1 << 63 } else { bits });
+    let read =
+        |bits: u64| f64::from_bits(if flushes && bits >> 52 & 0x7ff == 0 { bits & 1 << 63 } else { bits });
     let result = mask(|lane| rule(read(a[lane]), read(b[lane])));
     finish(wave, op, result)
 }

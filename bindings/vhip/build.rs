@@ -1,0 +1,91 @@
+//! Gives the shared object libamdhip64's name and symbol versions, and every symbol a definition.
+//!
+//! `symbols.csv` lists what ROCm's library exports, with the version node of each symbol. A function that
+//! `src/` defines through `api!` is ours; all others become stubs that answer hipErrorNotSupported.
+
+use std::{collections::BTreeSet, env, fmt::Write, fs, path::Path};
+
+/// Exported functions that do not return `hipError_t`: a stub that answers 801 would be read as a pointer,
+/// a half or a struct. They must be defined by hand or left out.
+const OTHER_RETURN: &[&str] = &[
+    "__gnu_f2h_ieee",
+    "__gnu_h2f_ieee",
+    "__hipGetPCH",
+    "amd_dbgapi_get_build_id",
+    "amd_dbgapi_get_build_name",
+    "amd_dbgapi_get_git_hash",
+    "hipApiName",
+    "hipCreateChannelDesc",
+    "hipGetCmdName",
+    "hipGetStreamDeviceId",
+    "hipKernelNameRef",
+    "hipKernelNameRefByPtr",
+    "hipRegisterTracerCallback",
+];
+
+fn main() {
+    println!("cargo::rerun-if-changed=symbols.csv");
+    println!("cargo::rerun-if-changed=src");
+    let csv = fs::read_to_string("symbols.csv").expect("symbols.csv is part of the source");
+    let symbols: Vec<(&str, &str)> = csv.lines().filter_map(|line| line.split_once(',')).collect();
+    let ours = defined(Path::new("src"));
+
+    let mut nodes_macro = String::from("macro_rules! node {\n");
+    let mut stubs = String::new();
+    let mut left_out = Vec::new();
+    for (name, node) in &symbols {
+        if ours.contains(*name) {
+            writeln!(nodes_macro, "    ({name}) => {{ \"{node}\" }};").unwrap();
+        } else if OTHER_RETURN.contains(name) {
+            left_out.push(*name);
+        } else {
+            writeln!(nodes_macro, "    ({name}) => {{ \"{node}\" }};").unwrap();
+            writeln!(stubs, "stub!({name});").unwrap();
+        }
+    }
+    // Extension symbols (`vhip*`) have no node in ROCm's library.
+    nodes_macro.push_str("}\n");
+    assert!(
+        ours.iter().filter(|name| !name.starts_with("vhip")).all(|name| symbols.iter().any(|(s, _)| s == name)),
+        "a function of src/ is not a symbol of libamdhip64"
+    );
+
+    let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR");
+    fs::write(format!("{out}/nodes.rs"), nodes_macro).expect("OUT_DIR is writable");
+    fs::write(format!("{out}/stubs.rs"), stubs).expect("OUT_DIR is writable");
+    fs::write(format!("{out}/left_out.rs"), format!("&{left_out:?}")).expect("OUT_DIR is writable");
+
+    // The script only declares the nodes; `.symver` in each function's object assigns them.
+    let declared: BTreeSet<&str> = symbols.iter().map(|(_, node)| *node).collect();
+    let script: String = declared.iter().map(|node| format!("{node} {{ }};\n")).collect();
+    fs::write(format!("{out}/nodes.map"), script).expect("OUT_DIR is writable");
+    println!("cargo::rustc-cdylib-link-arg=-Wl,--version-script={out}/nodes.map");
+    // Programs linked by hipcc ask for this name; the major is that of the symbol list.
+    println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libamdhip64.so.7");
+}
+
+/// What the names of exported functions start with; helpers of `src/` avoid these prefixes.
+const EXPORTED_PREFIXES: &[&str] = &["hip", "__hip", "__gnu", "_Z24hip", "vhip"];
+
+/// Names of all functions declared in `api! { … fn NAME(` items below `folder`.
+fn defined(folder: &Path) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for entry in fs::read_dir(folder).expect("src is readable").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            names.extend(defined(&path));
+            continue;
+        }
+        let text = fs::read_to_string(&path).expect("src is UTF-8");
+        for line in text.lines() {
+            // Either an item of `api!` (`fn hipMalloc(`) or a function exported by hand.
+            let line = line.trim_start();
+            let rest = line.split_once("extern \"C\" fn ").map(|(_, rest)| rest).or(line.strip_prefix("fn "));
+            let Some(name) = rest.and_then(|rest| rest.split(['(', '$']).next()) else { continue };
+            if EXPORTED_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
+                names.insert(name.to_owned());
+            }
+        }
+    }
+    names
+}

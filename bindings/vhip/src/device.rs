@@ -1,0 +1,409 @@
+//! The virtual MI355X: identity, properties, attributes, sticky fault, virtual clock.
+
+use std::{
+    ffi::{c_char, c_int, c_uint},
+    sync::{Arc, Mutex, OnceLock},
+};
+
+use emulator::{Fault, FaultKind, LaunchReport};
+use hip_sys::*;
+
+use crate::{
+    api::{Status, api, put},
+    runtime::{current, device, lock, runtime, set_current},
+    stream::Stream,
+};
+
+/// What `hipDeviceProp_t.name` says: nobody may take this device for a real one.
+pub(crate) const NAME: &str = "AMD Instinct MI355X (virtual)";
+/// Boost clock, from AMD's data sheet and rocm_agent_info of an MI355X.
+pub(crate) const CLOCK_GHZ: f64 = 2.4;
+/// Compute units: 8 XCD of 32.
+pub(crate) const COMPUTE_UNITS: i32 = 256;
+/// LDS of a compute unit, bytes.
+pub(crate) const LDS_BYTES: usize = 160 * 1024;
+/// HBM3E, bytes. Host memory is taken only as touched.
+pub(crate) const MEMORY_BYTES: u64 = 288 << 30;
+/// Waves that a SIMD holds.
+pub(crate) const WAVES_PER_SIMD: u32 = 8;
+/// SIMDs of a compute unit.
+pub(crate) const SIMDS: u32 = 4;
+/// HIP 7.2.53211, as the headers that the structures come from.
+const RUNTIME_VERSION: c_int = 70_253_211;
+/// Threads of a workgroup.
+pub(crate) const MAX_THREADS: i32 = 1024;
+/// `major`, `minor` of gfx950.
+const CAPABILITY: (c_int, c_int) = (9, 5);
+
+/// One virtual device.
+pub(crate) struct VirtualDevice {
+    pub id: usize,
+    pub emulator: emulator::Device,
+    null: OnceLock<Arc<Stream>>,
+    /// Latest end of any command, virtual nanoseconds.
+    clock: Mutex<f64>,
+    /// The first fault since the last reset.
+    fault: Mutex<Option<(hipError_t, serde_json::Value)>>,
+    /// Report of the last successful launch.
+    report: Mutex<serde_json::Value>,
+}
+
+impl VirtualDevice {
+    /// Device number `id`.
+    pub(crate) fn new(id: usize) -> VirtualDevice {
+        VirtualDevice {
+            id,
+            emulator: emulator::Device::new(emulator::DeviceConfig { memory_bytes: MEMORY_BYTES }),
+            null: OnceLock::new(),
+            clock: Mutex::new(0.0),
+            fault: Mutex::new(None),
+            report: Mutex::new(serde_json::Value::Null),
+        }
+    }
+
+    /// The device's default stream.
+    pub(crate) fn null_stream(&self) -> &Arc<Stream> {
+        self.null.get_or_init(|| Arc::new(Stream::new(runtime().devices[self.id].clone(), 0, 0, true)))
+    }
+
+    /// Virtual time of the latest end, nanoseconds.
+    pub(crate) fn now(&self) -> f64 {
+        *lock(&self.clock)
+    }
+
+    /// Notes that work ended at `instant`.
+    pub(crate) fn reach(&self, instant: f64) {
+        let mut clock = lock(&self.clock);
+        *clock = clock.max(instant);
+    }
+
+    /// Refuses work and synchronisation after a fault.
+    pub(crate) fn refuse_after_fault(&self) -> Status {
+        lock(&self.fault).as_ref().map_or(Ok(()), |(code, _)| Err(*code))
+    }
+
+    /// Makes `fault` the device's sticky error and tells the user at once: an asynchronous error far from its
+    /// cause is what the virtual device is there to avoid.
+    pub(crate) fn note_fault(&self, fault: &Fault) {
+        eprintln!("vhip: {fault}");
+        let code = match fault.kind {
+            FaultKind::OutOfBounds { .. } | FaultKind::Unaligned { .. } => hipError_t::hipErrorIllegalAddress,
+            FaultKind::Budget { .. } => hipError_t::hipErrorLaunchTimeOut,
+            _ => hipError_t::hipErrorLaunchFailure,
+        };
+        let mut json = serde_json::json!({ "kind": fault.kind.name(), "message": fault.to_string() });
+        if let Some(place) = &fault.place {
+            json["kernel"] = place.kernel.clone().into();
+            json["offset"] = place.offset.into();
+            json["pc"] = place.pc.into();
+            json["instruction"] = place.text.clone().into();
+            json["workgroup"] = place.workgroup.to_vec().into();
+            json["wave"] = place.wave.into();
+            json["exec"] = format!("{:#018x}", place.exec).into();
+        }
+        lock(&self.fault).get_or_insert((code, json));
+    }
+
+    /// Stores the report of a launch and yields its modelled duration in nanoseconds.
+    pub(crate) fn note_launch(&self, kernel: &str, report: &LaunchReport) -> f64 {
+        let nanos = report.issue_cycles as f64 / CLOCK_GHZ;
+        *lock(&self.report) = serde_json::json!({
+            "kernel": kernel,
+            "waves": report.waves,
+            "instructions": report.instructions,
+            "issue_cycles": report.issue_cycles,
+            "modelled_ns": nanos,
+            "model": crate::extension::MODEL,
+            "classes": report.classes().map(|(name, count)| serde_json::json!([name, count])).collect::<Vec<_>>(),
+        });
+        nanos
+    }
+
+    /// The sticky fault's JSON.
+    pub(crate) fn fault_json(&self) -> Option<String> {
+        lock(&self.fault).as_ref().map(|(_, json)| json.to_string())
+    }
+
+    /// The last launch's JSON.
+    pub(crate) fn report_json(&self) -> String {
+        lock(&self.report).to_string()
+    }
+
+    /// Forgets the fault; memory and modules stay.
+    pub(crate) fn clear_fault(&self) {
+        *lock(&self.fault) = None;
+    }
+}
+
+fn properties() -> hipDeviceProp_tR0600 {
+    // SAFETY: all fields are integers, arrays of integers, a bit-field struct of integers and pointers, for
+    // which zero is valid.
+    let mut p: hipDeviceProp_tR0600 = unsafe { std::mem::zeroed() };
+    text(&mut p.name, NAME);
+    text(&mut p.gcnArchName, "gfx950:sramecc+:xnack-");
+    p.totalGlobalMem = MEMORY_BYTES as usize;
+    p.sharedMemPerBlock = LDS_BYTES;
+    p.sharedMemPerMultiprocessor = LDS_BYTES;
+    p.sharedMemPerBlockOptin = LDS_BYTES;
+    p.maxSharedMemoryPerMultiProcessor = LDS_BYTES;
+    p.regsPerBlock = 128 * 1024;
+    p.regsPerMultiprocessor = 128 * 1024;
+    p.warpSize = 64;
+    p.memPitch = i32::MAX as usize;
+    p.maxThreadsPerBlock = MAX_THREADS;
+    p.maxThreadsDim = [MAX_THREADS; 3];
+    p.maxGridSize = [i32::MAX, 65_535, 65_535];
+    p.clockRate = (CLOCK_GHZ * 1e6) as c_int;
+    p.clockInstructionRate = 100_000;
+    p.totalConstMem = i32::MAX as usize;
+    (p.major, p.minor) = CAPABILITY;
+    p.multiProcessorCount = COMPUTE_UNITS;
+    p.maxThreadsPerMultiProcessor = (WAVES_PER_SIMD * SIMDS * 64) as c_int;
+    p.maxBlocksPerMultiProcessor = 32;
+    p.l2CacheSize = 4 << 20;
+    // 8 TB/s over 8192 bits at two transfers a clock.
+    p.memoryClockRate = 2_000_000;
+    p.memoryBusWidth = 8192;
+    p.canMapHostMemory = 1;
+    p.unifiedAddressing = 1;
+    p.managedMemory = 1;
+    p.concurrentManagedAccess = 1;
+    p.concurrentKernels = 1;
+    p.cooperativeLaunch = 1;
+    p.hostNativeAtomicSupported = 1;
+    p.isLargeBar = 1;
+    p.ECCEnabled = 1;
+    p.asyncEngineCount = 1;
+    p.streamPrioritiesSupported = 1;
+    p.hostRegisterSupported = 1;
+    p.textureAlignment = 256;
+    p.texturePitchAlignment = 256;
+    // Every feature of the architecture word that a compute kernel can use: atomics, doubles, ballots, shuffles.
+    p.arch.set_hasGlobalInt32Atomics(1);
+    p.arch.set_hasGlobalFloatAtomicExch(1);
+    p.arch.set_hasSharedInt32Atomics(1);
+    p.arch.set_hasSharedFloatAtomicExch(1);
+    p.arch.set_hasFloatAtomicAdd(1);
+    p.arch.set_hasGlobalInt64Atomics(1);
+    p.arch.set_hasSharedInt64Atomics(1);
+    p.arch.set_hasDoubles(1);
+    p.arch.set_hasWarpVote(1);
+    p.arch.set_hasWarpBallot(1);
+    p.arch.set_hasWarpShuffle(1);
+    p.arch.set_hasThreadFenceSystem(1);
+    p.arch.set_hasSyncThreadsExt(1);
+    p.arch.set_has3dGrid(1);
+    p
+}
+
+/// Copies `text` into a NUL-terminated C array.
+fn text(target: &mut [c_char], text: &str) {
+    for (to, from) in target.iter_mut().zip(text.bytes().chain([0])) {
+        *to = from as c_char;
+    }
+}
+
+fn attribute(which: hipDeviceAttribute_t, id: usize) -> Option<c_int> {
+    let p = properties();
+    Some(match which {
+        hipDeviceAttribute_t_hipDeviceAttributeMaxThreadsPerBlock => p.maxThreadsPerBlock,
+        hipDeviceAttribute_t_hipDeviceAttributeMaxBlockDimX
+        | hipDeviceAttribute_t_hipDeviceAttributeMaxBlockDimY
+        | hipDeviceAttribute_t_hipDeviceAttributeMaxBlockDimZ => MAX_THREADS,
+        hipDeviceAttribute_t_hipDeviceAttributeMaxGridDimX => p.maxGridSize[0],
+        hipDeviceAttribute_t_hipDeviceAttributeMaxGridDimY => p.maxGridSize[1],
+        hipDeviceAttribute_t_hipDeviceAttributeMaxGridDimZ => p.maxGridSize[2],
+        hipDeviceAttribute_t_hipDeviceAttributeMaxSharedMemoryPerBlock
+        | hipDeviceAttribute_t_hipDeviceAttributeMaxSharedMemoryPerMultiprocessor
+        | hipDeviceAttribute_t_hipDeviceAttributeSharedMemPerBlockOptin
+        | hipDeviceAttribute_t_hipDeviceAttributeSharedMemPerMultiprocessor => LDS_BYTES as c_int,
+        hipDeviceAttribute_t_hipDeviceAttributeTotalConstantMemory => p.totalConstMem as c_int,
+        hipDeviceAttribute_t_hipDeviceAttributeWarpSize => p.warpSize,
+        hipDeviceAttribute_t_hipDeviceAttributeMaxRegistersPerBlock
+        | hipDeviceAttribute_t_hipDeviceAttributeMaxRegistersPerMultiprocessor => p.regsPerBlock,
+        hipDeviceAttribute_t_hipDeviceAttributeClockRate => p.clockRate,
+        hipDeviceAttribute_t_hipDeviceAttributeWallClockRate => 100_000,
+        hipDeviceAttribute_t_hipDeviceAttributeMemoryClockRate => p.memoryClockRate,
+        hipDeviceAttribute_t_hipDeviceAttributeMemoryBusWidth => p.memoryBusWidth,
+        hipDeviceAttribute_t_hipDeviceAttributeMultiprocessorCount
+        | hipDeviceAttribute_t_hipDeviceAttributePhysicalMultiProcessorCount => COMPUTE_UNITS,
+        hipDeviceAttribute_t_hipDeviceAttributeComputeMode => 0,
+        hipDeviceAttribute_t_hipDeviceAttributeL2CacheSize => p.l2CacheSize,
+        hipDeviceAttribute_t_hipDeviceAttributeMaxThreadsPerMultiProcessor => p.maxThreadsPerMultiProcessor,
+        hipDeviceAttribute_t_hipDeviceAttributeMaxBlocksPerMultiProcessor => p.maxBlocksPerMultiProcessor,
+        hipDeviceAttribute_t_hipDeviceAttributeComputeCapabilityMajor => p.major,
+        hipDeviceAttribute_t_hipDeviceAttributeComputeCapabilityMinor => p.minor,
+        hipDeviceAttribute_t_hipDeviceAttributeConcurrentKernels
+        | hipDeviceAttribute_t_hipDeviceAttributeManagedMemory
+        | hipDeviceAttribute_t_hipDeviceAttributeConcurrentManagedAccess
+        | hipDeviceAttribute_t_hipDeviceAttributeCanMapHostMemory
+        | hipDeviceAttribute_t_hipDeviceAttributeUnifiedAddressing
+        | hipDeviceAttribute_t_hipDeviceAttributeCooperativeLaunch
+        | hipDeviceAttribute_t_hipDeviceAttributeHostNativeAtomicSupported
+        | hipDeviceAttribute_t_hipDeviceAttributeHostRegisterSupported
+        | hipDeviceAttribute_t_hipDeviceAttributeStreamPrioritiesSupported
+        | hipDeviceAttribute_t_hipDeviceAttributeIsLargeBar
+        | hipDeviceAttribute_t_hipDeviceAttributeAsyncEngineCount
+        | hipDeviceAttribute_t_hipDeviceAttributeEccEnabled => 1,
+        hipDeviceAttribute_t_hipDeviceAttributeCooperativeMultiDeviceLaunch
+        | hipDeviceAttribute_t_hipDeviceAttributeIntegrated
+        | hipDeviceAttribute_t_hipDeviceAttributeIsMultiGpuBoard
+        | hipDeviceAttribute_t_hipDeviceAttributeKernelExecTimeout
+        | hipDeviceAttribute_t_hipDeviceAttributePciDomainId
+        | hipDeviceAttribute_t_hipDeviceAttributePciDeviceId
+        | hipDeviceAttribute_t_hipDeviceAttributeAsicRevision
+        | hipDeviceAttribute_t_hipDeviceAttributeImageSupport
+        | hipDeviceAttribute_t_hipDeviceAttributeMemoryPoolsSupported
+        | hipDeviceAttribute_t_hipDeviceAttributeVirtualMemoryManagementSupported
+        | hipDeviceAttribute_t_hipDeviceAttributeCanUseStreamWaitValue
+        | hipDeviceAttribute_t_hipDeviceAttributeDirectManagedMemAccessFromHost => 0,
+        hipDeviceAttribute_t_hipDeviceAttributePageableMemoryAccess
+        | hipDeviceAttribute_t_hipDeviceAttributePageableMemoryAccessUsesHostPageTables => {
+            crate::extension::unified_memory() as c_int
+        }
+        hipDeviceAttribute_t_hipDeviceAttributePciBusId => bus(id),
+        hipDeviceAttribute_t_hipDeviceAttributeTextureAlignment
+        | hipDeviceAttribute_t_hipDeviceAttributeTexturePitchAlignment => 256,
+        hipDeviceAttribute_t_hipDeviceAttributeMaxPitch => p.memPitch as c_int,
+        _ => return None,
+    })
+}
+
+/// A made-up PCI bus number, distinct for each device.
+fn bus(id: usize) -> c_int {
+    id as c_int + 1
+}
+
+fn driver_version(version: *mut c_int) -> Status {
+    // SAFETY: the caller's out-parameter.
+    unsafe { put(version, RUNTIME_VERSION) }
+}
+
+/// Copies text into a C buffer of `capacity` bytes, cut if need be.
+fn write_text(target: *mut c_char, capacity: c_int, content: &str) -> Status {
+    if target.is_null() || capacity <= 0 {
+        return Err(hipError_t::hipErrorInvalidValue);
+    }
+    let bytes = &content.as_bytes()[..content.len().min(capacity as usize - 1)];
+    // SAFETY: the caller's buffer has `capacity` bytes; at most capacity − 1 and the NUL are written.
+    unsafe {
+        std::ptr::copy_nonoverlapping(bytes.as_ptr(), target.cast(), bytes.len());
+        target.add(bytes.len()).write(0);
+    }
+    Ok(())
+}
+
+api! {
+    /// Initialises the runtime.
+    fn hipInit(flags: c_uint) {
+        if flags != 0 {
+            return Err(hipError_t::hipErrorInvalidValue);
+        }
+        runtime();
+        Ok(())
+    }
+    /// HIP version of the headers that this library was made for.
+    fn hipRuntimeGetVersion(version: *mut c_int) { driver_version(version) }
+    /// As `hipRuntimeGetVersion`.
+    fn hipDriverGetVersion(version: *mut c_int) { driver_version(version) }
+    /// Number of virtual devices.
+    fn hipGetDeviceCount(count: *mut c_int) {
+        // SAFETY: the caller's out-parameter.
+        unsafe { put(count, runtime().devices.len() as c_int) }
+    }
+    /// The calling thread's device.
+    fn hipGetDevice(ordinal: *mut c_int) {
+        // SAFETY: the caller's out-parameter.
+        unsafe { put(ordinal, current().id as c_int) }
+    }
+    /// Selects the calling thread's device.
+    fn hipSetDevice(ordinal: c_int) { set_current(ordinal) }
+    /// Device handle of an ordinal; they are the same number.
+    fn hipDeviceGet(handle: *mut hipDevice_t, ordinal: c_int) {
+        device(ordinal)?;
+        // SAFETY: the caller's out-parameter.
+        unsafe { put(handle, ordinal) }
+    }
+    /// The device's name.
+    fn hipDeviceGetName(name: *mut c_char, capacity: c_int, handle: hipDevice_t) {
+        device(handle)?;
+        write_text(name, capacity, NAME)
+    }
+    /// A PCI bus id in the usual form.
+    fn hipDeviceGetPCIBusId(name: *mut c_char, capacity: c_int, ordinal: c_int) {
+        let id = device(ordinal)?.id;
+        write_text(name, capacity, &format!("0000:{:02x}:00.0", bus(id)))
+    }
+    /// Bytes of device memory.
+    fn hipDeviceTotalMem(bytes: *mut usize, handle: hipDevice_t) {
+        device(handle)?;
+        // SAFETY: the caller's out-parameter.
+        unsafe { put(bytes, MEMORY_BYTES as usize) }
+    }
+    /// 9.5 for gfx950.
+    fn hipDeviceComputeCapability(major: *mut c_int, minor: *mut c_int, handle: hipDevice_t) {
+        device(handle)?;
+        // SAFETY: the caller's out-parameters.
+        unsafe {
+            put(major, CAPABILITY.0)?;
+            put(minor, CAPABILITY.1)
+        }
+    }
+    /// All properties, in the layout of HIP 6 and later.
+    fn hipGetDevicePropertiesR0600(target: *mut hipDeviceProp_tR0600, ordinal: c_int) {
+        let id = device(ordinal)?.id;
+        let mut p = properties();
+        p.pciBusID = bus(id);
+        p.pageableMemoryAccess = crate::extension::unified_memory() as c_int;
+        // SAFETY: the caller's out-parameter.
+        unsafe { put(target, p) }
+    }
+    /// One property.
+    fn hipDeviceGetAttribute(value: *mut c_int, which: hipDeviceAttribute_t, ordinal: c_int) {
+        let id = device(ordinal)?.id;
+        let found = attribute(which, id).ok_or(hipError_t::hipErrorInvalidValue)?;
+        // SAFETY: the caller's out-parameter.
+        unsafe { put(value, found) }
+    }
+    /// Waits for the device: reports a fault of an earlier kernel.
+    fn hipDeviceSynchronize() {
+        let capturing = runtime().streams.all().iter().any(|stream| lock(&stream.capture).is_some());
+        if capturing {
+            return Err(hipError_t::hipErrorStreamCaptureUnsupported);
+        }
+        current().refuse_after_fault()
+    }
+    /// Forgets the device's fault and destroys its streams, modules and allocations.
+    fn hipDeviceReset() {
+        let device = current();
+        let runtime = runtime();
+        runtime.streams.retain(|stream| stream.device.id != device.id);
+        runtime.functions.retain(|function| function.module.device.id != device.id);
+        runtime.modules.retain(|module| module.device.id != device.id);
+        crate::register::forget_device(device.id);
+        crate::memory::free_all(device);
+        device.clear_fault();
+        Ok(())
+    }
+    /// Scheduling flags have no meaning without a scheduler: accepted when valid.
+    fn hipSetDeviceFlags(flags: c_uint) {
+        if flags & !0x1f != 0 { Err(hipError_t::hipErrorInvalidValue) } else { Ok(()) }
+    }
+    /// The default scheduling flags.
+    fn hipGetDeviceFlags(flags: *mut c_uint) {
+        // SAFETY: the caller's out-parameter.
+        unsafe { put(flags, 0) }
+    }
+    /// Peer access is refused: the virtual devices share no fabric model.
+    fn hipDeviceCanAccessPeer(can: *mut c_int, from: c_int, to: c_int) {
+        device(from)?;
+        device(to)?;
+        // SAFETY: the caller's out-parameter.
+        unsafe { put(can, 0) }
+    }
+    /// Refused, see `hipDeviceCanAccessPeer`.
+    fn hipDeviceEnablePeerAccess(peer: c_int, _flags: c_uint) {
+        device(peer)?;
+        Err(hipError_t::hipErrorPeerAccessUnsupported)
+    }
+}

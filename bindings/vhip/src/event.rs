@@ -1,0 +1,121 @@
+//! Events: instants of virtual time.
+
+use std::{
+    ffi::{c_float, c_uint},
+    sync::{Arc, Mutex},
+};
+
+use hip_sys::*;
+
+use crate::{
+    api::{Status, api, put},
+    command::Command,
+    graph::CapturePoint,
+    runtime::{current, lock, runtime},
+    stream,
+};
+
+const DISABLE_TIMING: u32 = 2;
+/// hipEventDefault, BlockingSync, DisableTiming, Interprocess, and the release/system-fence flags.
+const KNOWN_FLAGS: u32 = 0x7 | 0x2000_0000 | 0x4000_0000 | 0x8000_0000;
+
+/// A recordable instant.
+pub(crate) struct Event {
+    flags: u32,
+    device: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Virtual time of the last record, nanoseconds.
+    time: Option<f64>,
+    /// Where in a capture the event was last recorded.
+    captured: Option<CapturePoint>,
+}
+
+impl Event {
+    /// Stores the instant of a record.
+    pub(crate) fn complete(&self, nanos: f64) {
+        *lock(&self.state) = State { time: Some(nanos), captured: None };
+    }
+
+    /// The recorded instant.
+    pub(crate) fn time(&self) -> Option<f64> {
+        lock(&self.state).time
+    }
+
+    /// The place in a running capture where the event was recorded.
+    pub(crate) fn captured(&self) -> Option<CapturePoint> {
+        lock(&self.state).captured.clone()
+    }
+}
+
+fn create(event: *mut hipEvent_t, flags: u32) -> Status {
+    if event.is_null() || flags & !KNOWN_FLAGS != 0 {
+        return Err(hipError_t::hipErrorInvalidValue);
+    }
+    let object = Event { flags, device: current().id, state: Mutex::default() };
+    // SAFETY: the caller's out-parameter, not null.
+    unsafe { put(event, runtime().events.insert(Arc::new(object))) }
+}
+
+fn record(event: hipEvent_t, stream: hipStream_t) -> Status {
+    let (event, stream) = (runtime().events.get(event)?, stream::resolve(stream)?);
+    if event.device != stream.device.id {
+        return Err(hipError_t::hipErrorInvalidHandle);
+    }
+    if let Some(capture) = lock(&stream.capture).as_ref() {
+        *lock(&event.state) = State { time: None, captured: Some(capture.point()) };
+        return Ok(());
+    }
+    stream.enqueue(Command::Record { event })
+}
+
+/// Success once recorded work is done, which it always is; capture makes the event unusable for the host.
+fn query(event: hipEvent_t) -> Status {
+    let event = runtime().events.get(event)?;
+    if event.captured().is_some() {
+        return Err(hipError_t::hipErrorCapturedEvent);
+    }
+    runtime().devices[event.device].refuse_after_fault()
+}
+
+api! {
+    /// Creates an event with timing.
+    fn hipEventCreate(event: *mut hipEvent_t) { create(event, 0) }
+    /// Creates an event.
+    fn hipEventCreateWithFlags(event: *mut hipEvent_t, flags: c_uint) { create(event, flags) }
+    /// Destroys an event.
+    fn hipEventDestroy(event: hipEvent_t) { runtime().events.remove(event).map(drop) }
+    /// Records the virtual time of everything enqueued before.
+    fn hipEventRecord(event: hipEvent_t, stream: hipStream_t) { record(event, stream) }
+    /// As `hipEventRecord`.
+    fn hipEventRecord_spt(event: hipEvent_t, stream: hipStream_t) { record(event, stream) }
+    /// As `hipEventRecord`; an external record during capture is a plain one.
+    fn hipEventRecordWithFlags(event: hipEvent_t, stream: hipStream_t, flags: c_uint) {
+        if flags > 1 {
+            return Err(hipError_t::hipErrorInvalidValue);
+        }
+        record(event, stream)
+    }
+    /// Waits for the event.
+    fn hipEventSynchronize(event: hipEvent_t) { query(event) }
+    /// Asks for the event.
+    fn hipEventQuery(event: hipEvent_t) { query(event) }
+    /// Virtual milliseconds between two recorded events: modelled time, not the time the CPU took.
+    fn hipEventElapsedTime(millis: *mut c_float, start: hipEvent_t, stop: hipEvent_t) {
+        if millis.is_null() {
+            return Err(hipError_t::hipErrorInvalidValue);
+        }
+        let (start, stop) = (runtime().events.get(start)?, runtime().events.get(stop)?);
+        if (start.flags | stop.flags) & DISABLE_TIMING != 0 || start.device != stop.device {
+            return Err(hipError_t::hipErrorInvalidHandle);
+        }
+        let (Some(from), Some(to)) = (start.time(), stop.time()) else {
+            return Err(hipError_t::hipErrorInvalidHandle);
+        };
+        // SAFETY: the caller's out-parameter, not null.
+        unsafe { put(millis, ((to - from) / 1e6) as c_float) }
+    }
+}

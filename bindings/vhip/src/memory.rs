@@ -1,0 +1,343 @@
+//! Allocation, copies and fills.
+
+use std::{
+    ffi::{c_int, c_uint, c_void},
+    sync::Arc,
+};
+
+use emulator::{AllocationKind, MemoryError};
+use hip_sys::*;
+
+use crate::{
+    api::{Status, api, put},
+    command::{Address, Command},
+    device::{MEMORY_BYTES, VirtualDevice},
+    pointer::owner,
+    runtime::current,
+    stream,
+};
+
+/// Pitch granule of 2-D allocations, bytes.
+const PITCH: usize = 256;
+
+fn allocate(target: *mut *mut c_void, bytes: usize, kind: AllocationKind) -> Status {
+    if target.is_null() {
+        return Err(hipError_t::hipErrorInvalidValue);
+    }
+    if bytes == 0 {
+        // SAFETY: the caller's out-parameter, not null.
+        return unsafe { put(target, std::ptr::null_mut()) };
+    }
+    let address = current().emulator.memory().alloc_kind(bytes as u64, kind).map_err(refusal)?;
+    // SAFETY: as above.
+    unsafe { put(target, address as *mut c_void) }
+}
+
+fn refusal(error: MemoryError) -> hipError_t {
+    eprintln!("vhip: {error}");
+    match error {
+        MemoryError::OutOfMemory { .. } => hipError_t::hipErrorOutOfMemory,
+        _ => hipError_t::hipErrorInvalidValue,
+    }
+}
+
+/// Frees an allocation of one of `kinds`; null is no error.
+fn release(pointer: *mut c_void, kinds: &[AllocationKind]) -> Status {
+    if pointer.is_null() {
+        return Ok(());
+    }
+    let (device, allocation) = owner(pointer as Address).ok_or(hipError_t::hipErrorInvalidValue)?;
+    if allocation.base != pointer as Address || !kinds.contains(&allocation.kind) {
+        return Err(hipError_t::hipErrorInvalidValue);
+    }
+    device.emulator.memory().free(allocation.base).map_err(refusal)
+}
+
+/// Frees everything that the program allocated on `device`.
+pub(crate) fn free_all(device: &VirtualDevice) {
+    device.emulator.memory().free_all();
+}
+
+/// A linear copy in stream order. `kind` is checked against what the addresses are.
+pub(crate) fn copy(
+    target: *mut c_void,
+    source: *const c_void,
+    bytes: usize,
+    kind: hipMemcpyKind,
+    stream: hipStream_t,
+) -> Status {
+    copy_rows(target, bytes, source, bytes, bytes, 1, kind, stream)
+}
+
+/// A copy of `rows` rows of `width` bytes.
+#[expect(clippy::too_many_arguments, reason = "hipMemcpy2DAsync's own list")]
+fn copy_rows(
+    target: *mut c_void,
+    target_pitch: usize,
+    source: *const c_void,
+    source_pitch: usize,
+    width: usize,
+    rows: usize,
+    kind: hipMemcpyKind,
+    stream: hipStream_t,
+) -> Status {
+    if width == 0 || rows == 0 {
+        return Ok(());
+    }
+    if rows > 1 && (width > target_pitch || width > source_pitch) {
+        return Err(hipError_t::hipErrorInvalidPitchValue);
+    }
+    let needs_device = |pointer: *const c_void| -> Status {
+        owner(pointer as Address).map(drop).ok_or(hipError_t::hipErrorInvalidValue)
+    };
+    match kind {
+        hipMemcpyKind_hipMemcpyHostToHost | hipMemcpyKind_hipMemcpyDefault => {}
+        hipMemcpyKind_hipMemcpyHostToDevice => needs_device(target)?,
+        hipMemcpyKind_hipMemcpyDeviceToHost => needs_device(source)?,
+        hipMemcpyKind_hipMemcpyDeviceToDevice | hipMemcpyKind_hipMemcpyDeviceToDeviceNoCU => {
+            needs_device(target)?;
+            needs_device(source)?;
+        }
+        _ => return Err(hipError_t::hipErrorInvalidMemcpyDirection),
+    }
+    if target.is_null() || source.is_null() {
+        return Err(hipError_t::hipErrorInvalidValue);
+    }
+    stream::resolve(stream)?.enqueue(Command::Copy {
+        target: target as Address,
+        target_pitch: target_pitch as u64,
+        source: source as Address,
+        source_pitch: source_pitch as u64,
+        width: width as u64,
+        rows: rows as u64,
+    })
+}
+
+/// A fill in stream order.
+fn fill(
+    target: *mut c_void,
+    pitch: usize,
+    value: u32,
+    element: u32,
+    count: usize,
+    rows: usize,
+    stream: hipStream_t,
+) -> Status {
+    if count == 0 || rows == 0 {
+        return Ok(());
+    }
+    if target.is_null() {
+        return Err(hipError_t::hipErrorInvalidValue);
+    }
+    stream::resolve(stream)?.enqueue(Command::Fill {
+        target: target as Address,
+        pitch: pitch as u64,
+        value,
+        element,
+        count: count as u64,
+        rows: rows as u64,
+    })
+}
+
+const NULL: hipStream_t = std::ptr::null_mut();
+
+api! {
+    /// Device memory, 256-byte aligned; access beyond the requested size is a fault.
+    fn hipMalloc(target: *mut *mut c_void, bytes: usize) { allocate(target, bytes, AllocationKind::Device) }
+    /// As `hipMalloc`; the flags (fine-grained, signal memory) make no difference to a coherent device.
+    fn hipExtMallocWithFlags(target: *mut *mut c_void, bytes: usize, _flags: c_uint) {
+        allocate(target, bytes, AllocationKind::Device)
+    }
+    /// As `hipMalloc`, in stream order.
+    fn hipMallocAsync(target: *mut *mut c_void, bytes: usize, stream: hipStream_t) {
+        stream::resolve(stream)?;
+        allocate(target, bytes, AllocationKind::Device)
+    }
+    /// Memory for host and device.
+    fn hipMallocManaged(target: *mut *mut c_void, bytes: usize, flags: c_uint) {
+        if !(flags == 1 || flags == 2) || bytes == 0 {
+            return Err(hipError_t::hipErrorInvalidValue);
+        }
+        allocate(target, bytes, AllocationKind::Managed)
+    }
+    /// Rows padded to a multiple of 256 bytes.
+    fn hipMallocPitch(target: *mut *mut c_void, pitch: *mut usize, width: usize, height: usize) {
+        let padded = width.next_multiple_of(PITCH);
+        let bytes = padded.checked_mul(height).ok_or(hipError_t::hipErrorOutOfMemory)?;
+        allocate(target, bytes, AllocationKind::Device)?;
+        // SAFETY: the caller's out-parameter.
+        unsafe { put(pitch, padded) }
+    }
+    /// Pinned host memory.
+    fn hipHostMalloc(target: *mut *mut c_void, bytes: usize, _flags: c_uint) {
+        allocate(target, bytes, AllocationKind::Host)
+    }
+    /// Pinned host memory.
+    fn hipHostAlloc(target: *mut *mut c_void, bytes: usize, _flags: c_uint) {
+        allocate(target, bytes, AllocationKind::Host)
+    }
+    /// Pinned host memory.
+    fn hipMallocHost(target: *mut *mut c_void, bytes: usize) { allocate(target, bytes, AllocationKind::Host) }
+    /// Pinned host memory.
+    fn hipMemAllocHost(target: *mut *mut c_void, bytes: usize) { allocate(target, bytes, AllocationKind::Host) }
+    /// Frees device or managed memory.
+    fn hipFree(pointer: *mut c_void) { release(pointer, &[AllocationKind::Device, AllocationKind::Managed]) }
+    /// Frees device memory in stream order.
+    fn hipFreeAsync(pointer: *mut c_void, stream: hipStream_t) {
+        stream::resolve(stream)?;
+        if pointer.is_null() {
+            return Err(hipError_t::hipErrorInvalidValue);
+        }
+        release(pointer, &[AllocationKind::Device])
+    }
+    /// Frees pinned host memory.
+    fn hipHostFree(pointer: *mut c_void) { release(pointer, &[AllocationKind::Host]) }
+    /// Frees pinned host memory.
+    fn hipFreeHost(pointer: *mut c_void) { release(pointer, &[AllocationKind::Host]) }
+    /// Makes a host range visible to the device.
+    fn hipHostRegister(pointer: *mut c_void, bytes: usize, _flags: c_uint) {
+        if pointer.is_null() || bytes == 0 {
+            return Err(hipError_t::hipErrorInvalidValue);
+        }
+        if owner(pointer as Address).is_some() {
+            return Err(hipError_t::hipErrorHostMemoryAlreadyRegistered);
+        }
+        current().emulator.memory().register(pointer as Address, bytes as u64).map_err(refusal)
+    }
+    /// Takes a registered host range away from the device.
+    fn hipHostUnregister(pointer: *mut c_void) {
+        let (device, _) = owner(pointer as Address).ok_or(hipError_t::hipErrorHostMemoryNotRegistered)?;
+        device.emulator.memory().unregister(pointer as Address)
+            .map_err(|_| hipError_t::hipErrorHostMemoryNotRegistered)
+    }
+    /// The device's view of pinned memory: the same address.
+    fn hipHostGetDevicePointer(target: *mut *mut c_void, pointer: *mut c_void, _flags: c_uint) {
+        let (_, allocation) = owner(pointer as Address).ok_or(hipError_t::hipErrorInvalidValue)?;
+        if allocation.kind == AllocationKind::Device {
+            return Err(hipError_t::hipErrorInvalidValue);
+        }
+        // SAFETY: the caller's out-parameter.
+        unsafe { put(target, pointer) }
+    }
+    /// Free and total bytes of the current device.
+    fn hipMemGetInfo(free: *mut usize, total: *mut usize) {
+        let (available, _) = current().emulator.memory().usage();
+        // SAFETY: the caller's out-parameters.
+        unsafe {
+            put(free, available as usize)?;
+            put(total, MEMORY_BYTES as usize)
+        }
+    }
+    /// Copies `bytes` bytes.
+    fn hipMemcpy(target: *mut c_void, source: *const c_void, bytes: usize, kind: hipMemcpyKind) {
+        copy(target, source, bytes, kind, NULL)
+    }
+    /// As `hipMemcpy`.
+    fn hipMemcpy_spt(target: *mut c_void, source: *const c_void, bytes: usize, kind: hipMemcpyKind) {
+        copy(target, source, bytes, kind, NULL)
+    }
+    /// Copies in stream order.
+    fn hipMemcpyAsync(
+        target: *mut c_void, source: *const c_void, bytes: usize, kind: hipMemcpyKind, stream: hipStream_t,
+    ) { copy(target, source, bytes, kind, stream) }
+    /// As `hipMemcpyAsync`.
+    fn hipMemcpyAsync_spt(
+        target: *mut c_void, source: *const c_void, bytes: usize, kind: hipMemcpyKind, stream: hipStream_t,
+    ) { copy(target, source, bytes, kind, stream) }
+    /// Copies in stream order and waits.
+    fn hipMemcpyWithStream(
+        target: *mut c_void, source: *const c_void, bytes: usize, kind: hipMemcpyKind, stream: hipStream_t,
+    ) { copy(target, source, bytes, kind, stream) }
+    /// Host to device.
+    fn hipMemcpyHtoD(target: hipDeviceptr_t, source: *const c_void, bytes: usize) {
+        copy(target, source, bytes, hipMemcpyKind_hipMemcpyHostToDevice, NULL)
+    }
+    /// Host to device, in stream order.
+    fn hipMemcpyHtoDAsync(target: hipDeviceptr_t, source: *const c_void, bytes: usize, stream: hipStream_t) {
+        copy(target, source, bytes, hipMemcpyKind_hipMemcpyHostToDevice, stream)
+    }
+    /// Device to host.
+    fn hipMemcpyDtoH(target: *mut c_void, source: hipDeviceptr_t, bytes: usize) {
+        copy(target, source, bytes, hipMemcpyKind_hipMemcpyDeviceToHost, NULL)
+    }
+    /// Device to host, in stream order.
+    fn hipMemcpyDtoHAsync(target: *mut c_void, source: hipDeviceptr_t, bytes: usize, stream: hipStream_t) {
+        copy(target, source, bytes, hipMemcpyKind_hipMemcpyDeviceToHost, stream)
+    }
+    /// Device to device.
+    fn hipMemcpyDtoD(target: hipDeviceptr_t, source: hipDeviceptr_t, bytes: usize) {
+        copy(target, source, bytes, hipMemcpyKind_hipMemcpyDeviceToDevice, NULL)
+    }
+    /// Device to device, in stream order.
+    fn hipMemcpyDtoDAsync(target: hipDeviceptr_t, source: hipDeviceptr_t, bytes: usize, stream: hipStream_t) {
+        copy(target, source, bytes, hipMemcpyKind_hipMemcpyDeviceToDevice, stream)
+    }
+    /// Copies between devices; they share the process's address space.
+    fn hipMemcpyPeer(target: *mut c_void, _to: c_int, source: *const c_void, _from: c_int, bytes: usize) {
+        copy(target, source, bytes, hipMemcpyKind_hipMemcpyDeviceToDevice, NULL)
+    }
+    /// Copies rows.
+    fn hipMemcpy2D(
+        target: *mut c_void, target_pitch: usize, source: *const c_void, source_pitch: usize,
+        width: usize, height: usize, kind: hipMemcpyKind,
+    ) { copy_rows(target, target_pitch, source, source_pitch, width, height, kind, NULL) }
+    /// Copies rows in stream order.
+    fn hipMemcpy2DAsync(
+        target: *mut c_void, target_pitch: usize, source: *const c_void, source_pitch: usize,
+        width: usize, height: usize, kind: hipMemcpyKind, stream: hipStream_t,
+    ) { copy_rows(target, target_pitch, source, source_pitch, width, height, kind, stream) }
+    /// Fills bytes.
+    fn hipMemset(target: *mut c_void, value: c_int, bytes: usize) {
+        fill(target, 0, value as u32, 1, bytes, 1, NULL)
+    }
+    /// Fills bytes in stream order.
+    fn hipMemsetAsync(target: *mut c_void, value: c_int, bytes: usize, stream: hipStream_t) {
+        fill(target, 0, value as u32, 1, bytes, 1, stream)
+    }
+    /// Fills bytes.
+    fn hipMemsetD8(target: hipDeviceptr_t, value: u8, count: usize) {
+        fill(target, 0, value as u32, 1, count, 1, NULL)
+    }
+    /// Fills bytes in stream order.
+    fn hipMemsetD8Async(target: hipDeviceptr_t, value: u8, count: usize, stream: hipStream_t) {
+        fill(target, 0, value as u32, 1, count, 1, stream)
+    }
+    /// Fills 16-bit elements.
+    fn hipMemsetD16(target: hipDeviceptr_t, value: u16, count: usize) {
+        fill(target, 0, value as u32, 2, count, 1, NULL)
+    }
+    /// Fills 16-bit elements in stream order.
+    fn hipMemsetD16Async(target: hipDeviceptr_t, value: u16, count: usize, stream: hipStream_t) {
+        fill(target, 0, value as u32, 2, count, 1, stream)
+    }
+    /// Fills 32-bit elements.
+    fn hipMemsetD32(target: hipDeviceptr_t, value: c_int, count: usize) {
+        fill(target, 0, value as u32, 4, count, 1, NULL)
+    }
+    /// Fills 32-bit elements in stream order.
+    fn hipMemsetD32Async(target: hipDeviceptr_t, value: c_int, count: usize, stream: hipStream_t) {
+        fill(target, 0, value as u32, 4, count, 1, stream)
+    }
+    /// Fills rows of bytes.
+    fn hipMemset2D(target: *mut c_void, pitch: usize, value: c_int, width: usize, height: usize) {
+        fill(target, pitch, value as u32, 1, width, height, NULL)
+    }
+    /// Fills rows of bytes in stream order.
+    fn hipMemset2DAsync(
+        target: *mut c_void, pitch: usize, value: c_int, width: usize, height: usize, stream: hipStream_t,
+    ) { fill(target, pitch, value as u32, 1, width, height, stream) }
+    /// Managed memory is always resident.
+    fn hipMemPrefetchAsync(pointer: *const c_void, _bytes: usize, _device: c_int, stream: hipStream_t) {
+        stream::resolve(stream)?;
+        owner(pointer as Address).map(drop).ok_or(hipError_t::hipErrorInvalidValue)
+    }
+    /// Advice about placement makes no difference to one memory.
+    fn hipMemAdvise(pointer: *const c_void, _bytes: usize, _advice: hipMemoryAdvise, _device: c_int) {
+        owner(pointer as Address).map(drop).ok_or(hipError_t::hipErrorInvalidValue)
+    }
+}
+
+/// The devices' memories are one process's; used by symbol copies.
+pub(crate) fn of(device: &Arc<VirtualDevice>) -> &emulator::Memory {
+    device.emulator.memory()
+}

@@ -1,0 +1,146 @@
+//! Addresses: which allocation they belong to, checked copies and fills.
+
+use std::{
+    ffi::{c_int, c_uint, c_void},
+    sync::Arc,
+};
+
+use emulator::{Allocation, AllocationKind};
+use hip_sys::*;
+
+use crate::{
+    api::{Status, api, put},
+    command::Address,
+    device::VirtualDevice,
+    runtime::runtime,
+};
+
+/// The device and allocation that `address` lies in.
+pub(crate) fn owner(address: Address) -> Option<(&'static Arc<VirtualDevice>, Allocation)> {
+    runtime().devices.iter().find_map(|device| Some((device, device.emulator.memory().allocation(address)?)))
+}
+
+/// Refuses a range that starts in a known allocation and leaves it.
+fn check(address: Address, bytes: u64) -> Status {
+    match owner(address) {
+        Some((_, allocation)) if address - allocation.base + bytes > allocation.bytes => {
+            eprintln!(
+                "vhip: a copy or fill of {bytes} bytes at {address:#x} leaves its allocation of {} bytes at {:#x}",
+                allocation.bytes, allocation.base
+            );
+            Err(hipError_t::hipErrorInvalidValue)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Copies `bytes` bytes between any two addresses of the process.
+pub(crate) fn copy(target: Address, source: Address, bytes: u64) -> Status {
+    if bytes == 0 {
+        return Ok(());
+    }
+    if target == 0 || source == 0 {
+        return Err(hipError_t::hipErrorInvalidValue);
+    }
+    check(target, bytes)?;
+    check(source, bytes)?;
+    // SAFETY: device ranges were checked just now; host ranges are the caller's promise (hipMemcpy's contract).
+    // `copy` and not `copy_nonoverlapping`: HIP does not forbid overlap.
+    unsafe { std::ptr::copy(source as *const u8, target as *mut u8, bytes as usize) };
+    Ok(())
+}
+
+/// Fills `count` elements of `element` (1, 2 or 4) bytes.
+pub(crate) fn fill(target: Address, value: u32, element: u32, count: u64) -> Status {
+    if count == 0 {
+        return Ok(());
+    }
+    if owner(target).is_none() {
+        return Err(hipError_t::hipErrorInvalidValue);
+    }
+    check(target, count * element as u64)?;
+    // SAFETY: the range was checked to lie in one live allocation, and HIP requires `target` to be aligned to
+    // the element (checked below for 2 and 4).
+    unsafe {
+        match element {
+            1 => std::ptr::write_bytes(target as *mut u8, value as u8, count as usize),
+            2 if target % 2 == 0 => {
+                std::slice::from_raw_parts_mut(target as *mut u16, count as usize).fill(value as u16);
+            }
+            4 if target % 4 == 0 => std::slice::from_raw_parts_mut(target as *mut u32, count as usize).fill(value),
+            _ => return Err(hipError_t::hipErrorInvalidValue),
+        }
+    }
+    Ok(())
+}
+
+/// HIP's memory type of an allocation.
+fn memory_type(kind: AllocationKind) -> hipMemoryType {
+    match kind {
+        AllocationKind::Device => hipMemoryType_hipMemoryTypeDevice,
+        AllocationKind::Host => hipMemoryType_hipMemoryTypeHost,
+        AllocationKind::Managed => hipMemoryType_hipMemoryTypeManaged,
+    }
+}
+
+api! {
+    /// What a pointer points to.
+    fn hipPointerGetAttributes(attributes: *mut hipPointerAttribute_t, pointer: *const c_void) {
+        let (device, allocation) = owner(pointer as Address).ok_or(hipError_t::hipErrorInvalidValue)?;
+        let host = if allocation.kind == AllocationKind::Device { std::ptr::null_mut() } else { pointer.cast_mut() };
+        // SAFETY: the caller's out-parameter.
+        unsafe {
+            put(attributes, hipPointerAttribute_t {
+                type_: memory_type(allocation.kind),
+                device: device.id as c_int,
+                devicePointer: pointer.cast_mut(),
+                hostPointer: host,
+                isManaged: (allocation.kind == AllocationKind::Managed) as c_int,
+                allocationFlags: 0,
+            })
+        }
+    }
+    /// One attribute of a pointer.
+    fn hipPointerGetAttribute(data: *mut c_void, which: hipPointer_attribute, pointer: hipDeviceptr_t) {
+        let (device, allocation) = owner(pointer as Address).ok_or(hipError_t::hipErrorInvalidValue)?;
+        // SAFETY: the caller's out-parameter has the type that `which` documents.
+        unsafe {
+            match which {
+                hipPointer_attribute_HIP_POINTER_ATTRIBUTE_CONTEXT => put(data.cast(), std::ptr::null_mut::<c_void>()),
+                hipPointer_attribute_HIP_POINTER_ATTRIBUTE_MEMORY_TYPE => {
+                    put(data.cast::<c_uint>(), memory_type(allocation.kind))
+                }
+                hipPointer_attribute_HIP_POINTER_ATTRIBUTE_DEVICE_POINTER => put(data.cast(), pointer),
+                hipPointer_attribute_HIP_POINTER_ATTRIBUTE_HOST_POINTER => match allocation.kind {
+                    AllocationKind::Device => Err(hipError_t::hipErrorInvalidValue),
+                    _ => put(data.cast(), pointer),
+                },
+                hipPointer_attribute_HIP_POINTER_ATTRIBUTE_IS_MANAGED => {
+                    put(data.cast::<c_uint>(), (allocation.kind == AllocationKind::Managed) as c_uint)
+                }
+                hipPointer_attribute_HIP_POINTER_ATTRIBUTE_DEVICE_ORDINAL => put(data.cast::<c_int>(), device.id as c_int),
+                hipPointer_attribute_HIP_POINTER_ATTRIBUTE_RANGE_START_ADDR => put(data.cast::<u64>(), allocation.base),
+                hipPointer_attribute_HIP_POINTER_ATTRIBUTE_RANGE_SIZE => {
+                    put(data.cast::<usize>(), allocation.bytes as usize)
+                }
+                hipPointer_attribute_HIP_POINTER_ATTRIBUTE_MAPPED => put(data.cast::<c_uint>(), 1),
+                _ => Err(hipError_t::hipErrorNotSupported),
+            }
+        }
+    }
+    /// Base and size of the allocation that a pointer lies in.
+    fn hipMemGetAddressRange(base: *mut hipDeviceptr_t, size: *mut usize, pointer: hipDeviceptr_t) {
+        let (_, allocation) = owner(pointer as Address).ok_or(hipError_t::hipErrorNotFound)?;
+        // SAFETY: the caller's out-parameters.
+        unsafe {
+            put(base, allocation.base as hipDeviceptr_t)?;
+            put(size, allocation.bytes as usize)
+        }
+    }
+    /// Bytes of the allocation that starts at a pointer.
+    fn hipMemPtrGetInfo(pointer: *mut c_void, size: *mut usize) {
+        let (_, allocation) = owner(pointer as Address).ok_or(hipError_t::hipErrorInvalidValue)?;
+        // SAFETY: the caller's out-parameter.
+        unsafe { put(size, allocation.bytes as usize) }
+    }
+}

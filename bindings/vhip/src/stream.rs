@@ -1,0 +1,267 @@
+//! Streams: order, virtual time, capture.
+
+use std::{
+    ffi::{c_int, c_uint, c_void},
+    sync::{Arc, Mutex},
+};
+
+use hip_sys::*;
+
+use crate::{
+    api::{Status, api, put},
+    command::Command,
+    device::VirtualDevice,
+    graph::{Capture, CaptureState},
+    runtime::{current, lock, runtime},
+};
+
+/// Stream flag: does not synchronise with the null stream.
+const NON_BLOCKING: u32 = 1;
+
+/// An in-order queue that is always empty between calls: commands run when they are enqueued.
+pub(crate) struct Stream {
+    pub device: Arc<VirtualDevice>,
+    pub flags: u32,
+    pub priority: i32,
+    /// The null stream of its device waits for the blocking streams, and they for it.
+    is_null: bool,
+    /// Virtual time at which the last command ended, in nanoseconds since the device's creation.
+    ready: Mutex<f64>,
+    /// The capture that the stream takes part in.
+    pub capture: Mutex<Option<Capture>>,
+}
+
+impl Stream {
+    /// A stream of `device`.
+    pub(crate) fn new(device: Arc<VirtualDevice>, flags: u32, priority: i32, is_null: bool) -> Stream {
+        let ready = device.now();
+        Stream { device, flags, priority, is_null, ready: Mutex::new(ready), capture: Mutex::new(None) }
+    }
+
+    /// Runs `command` now, or adds it to the graph being captured.
+    pub(crate) fn enqueue(&self, command: Command) -> Status {
+        if let Some(capture) = lock(&self.capture).as_mut() {
+            return capture.add(command);
+        }
+        if self.is_null {
+            // Work on the null stream would order itself against a capturing blocking stream.
+            let captured = runtime().streams.all().iter().any(|other| {
+                Arc::ptr_eq(&other.device, &self.device) && other.is_blocking() && lock(&other.capture).is_some()
+            });
+            if captured {
+                return Err(hipError_t::hipErrorStreamCaptureImplicit);
+            }
+        }
+        command.run(self)
+    }
+
+    /// Virtual time of the stream's end, nanoseconds.
+    pub(crate) fn now(&self) -> f64 {
+        let own = *lock(&self.ready);
+        if self.is_null {
+            let others = runtime().streams.all();
+            others
+                .iter()
+                .filter(|other| Arc::ptr_eq(&other.device, &self.device) && other.is_blocking())
+                .fold(own, |latest, other| latest.max(*lock(&other.ready)))
+        } else if self.is_blocking() {
+            own.max(*lock(&self.device.null_stream().ready))
+        } else {
+            own
+        }
+    }
+
+    /// Lets `nanos` of virtual time pass after everything before.
+    pub(crate) fn advance(&self, nanos: f64) {
+        let end = self.now() + nanos;
+        *lock(&self.ready) = end;
+        self.device.reach(end);
+    }
+
+    /// Moves the stream's time forward to `instant`.
+    pub(crate) fn wait_until(&self, instant: f64) {
+        let mut ready = lock(&self.ready);
+        *ready = ready.max(instant);
+    }
+
+    fn is_blocking(&self) -> bool {
+        !self.is_null && self.flags & NON_BLOCKING == 0
+    }
+}
+
+/// The stream behind a handle: null (0), legacy (1) and per-thread (2) name the current device's null stream.
+pub(crate) fn resolve(handle: hipStream_t) -> Result<Arc<Stream>, hipError_t> {
+    match handle as usize {
+        0..=2 => Ok(current().null_stream().clone()),
+        _ => runtime().streams.get(handle).map_err(|_| hipError_t::hipErrorInvalidResourceHandle),
+    }
+}
+
+fn create(stream: *mut hipStream_t, flags: u32, priority: i32) -> Status {
+    if stream.is_null() || flags > NON_BLOCKING {
+        return Err(hipError_t::hipErrorInvalidValue);
+    }
+    // The device has two priority levels, as `hipDeviceGetStreamPriorityRange` says; others are clamped.
+    let priority = priority.clamp(-1, 1);
+    let handle = runtime().streams.insert(Arc::new(Stream::new(current().clone(), flags, priority, false)));
+    // SAFETY: the caller's out-parameter, not null.
+    unsafe { put(stream, handle) }
+}
+
+/// Reports the sticky fault, if any; nothing is ever outstanding.
+fn synchronize(stream: hipStream_t) -> Status {
+    let stream = resolve(stream)?;
+    if lock(&stream.capture).is_some() {
+        return Err(hipError_t::hipErrorStreamCaptureUnsupported);
+    }
+    stream.device.refuse_after_fault()
+}
+
+api! {
+    /// Creates a blocking stream on the current device.
+    fn hipStreamCreate(stream: *mut hipStream_t) { create(stream, 0, 0) }
+    /// Creates a stream; flag 1 is non-blocking.
+    fn hipStreamCreateWithFlags(stream: *mut hipStream_t, flags: c_uint) { create(stream, flags, 0) }
+    /// Creates a stream with a priority between −1 (high) and 1 (low).
+    fn hipStreamCreateWithPriority(stream: *mut hipStream_t, flags: c_uint, priority: c_int) {
+        create(stream, flags, priority)
+    }
+    /// Destroys a stream. Destroying one that is capturing invalidates the capture.
+    fn hipStreamDestroy(stream: hipStream_t) {
+        if (stream as usize) <= 2 {
+            return Err(hipError_t::hipErrorInvalidResourceHandle);
+        }
+        runtime().streams.remove(stream).map_err(|_| hipError_t::hipErrorInvalidHandle).map(drop)
+    }
+    /// Waits for the stream: reports a fault of an earlier kernel.
+    fn hipStreamSynchronize(stream: hipStream_t) { synchronize(stream) }
+    /// As `hipStreamSynchronize`; the per-thread default stream is the null stream here.
+    fn hipStreamSynchronize_spt(stream: hipStream_t) { synchronize(stream) }
+    /// Always ready, since commands run when they are enqueued.
+    fn hipStreamQuery(stream: hipStream_t) { synchronize(stream) }
+    /// As `hipStreamQuery`.
+    fn hipStreamQuery_spt(stream: hipStream_t) { synchronize(stream) }
+    /// Makes later work of `stream` wait for `event`.
+    fn hipStreamWaitEvent(stream: hipStream_t, event: hipEvent_t, flags: c_uint) {
+        if flags > 1 {
+            return Err(hipError_t::hipErrorInvalidValue);
+        }
+        let (stream, event) = (resolve(stream)?, runtime().events.get(event)?);
+        match event.captured() {
+            Some(point) => Capture::join(&stream, point),
+            None => stream.enqueue(Command::Wait { event }),
+        }
+    }
+    /// The flags that the stream was created with.
+    fn hipStreamGetFlags(stream: hipStream_t, flags: *mut c_uint) {
+        let stream = resolve(stream)?;
+        // SAFETY: the caller's out-parameter.
+        unsafe { put(flags, stream.flags) }
+    }
+    /// The priority that the stream was created with, clamped.
+    fn hipStreamGetPriority(stream: hipStream_t, priority: *mut c_int) {
+        let stream = resolve(stream)?;
+        // SAFETY: the caller's out-parameter.
+        unsafe { put(priority, stream.priority) }
+    }
+    /// The device that the stream belongs to.
+    fn hipStreamGetDevice(stream: hipStream_t, device: *mut hipDevice_t) {
+        let stream = resolve(stream)?;
+        // SAFETY: the caller's out-parameter.
+        unsafe { put(device, stream.device.id as hipDevice_t) }
+    }
+    /// Calls `callback` with the stream's status, now.
+    fn hipStreamAddCallback(stream: hipStream_t, callback: hipStreamCallback_t, data: *mut c_void, flags: c_uint) {
+        let callback = callback.ok_or(hipError_t::hipErrorInvalidValue)?;
+        if flags != 0 {
+            return Err(hipError_t::hipErrorInvalidValue);
+        }
+        let resolved = resolve(stream)?;
+        if lock(&resolved.capture).is_some() {
+            return Err(hipError_t::hipErrorStreamCaptureUnsupported);
+        }
+        let status = resolved.device.refuse_after_fault().err().unwrap_or(hipError_t::hipSuccess);
+        // SAFETY: the program gave this callback for this data.
+        unsafe { callback(stream, status, data) };
+        Ok(())
+    }
+    /// Runs a host function in stream order.
+    fn hipLaunchHostFunc(stream: hipStream_t, function: hipHostFn_t, data: *mut c_void) {
+        let function = function.ok_or(hipError_t::hipErrorInvalidValue)?;
+        resolve(stream)?.enqueue(Command::Host { function, data: data as usize })
+    }
+    /// Starts capturing `stream` into a new graph.
+    fn hipStreamBeginCapture(stream: hipStream_t, _mode: hipStreamCaptureMode) {
+        if (stream as usize) <= 2 {
+            return Err(hipError_t::hipErrorStreamCaptureUnsupported);
+        }
+        Capture::begin(&resolve(stream)?)
+    }
+    /// Ends the capture and hands out its graph.
+    fn hipStreamEndCapture(stream: hipStream_t, graph: *mut hipGraph_t) {
+        if graph.is_null() {
+            return Err(hipError_t::hipErrorInvalidValue);
+        }
+        let captured = Capture::end(&resolve(stream)?)?;
+        let handle = runtime().graphs.insert(Arc::new(Mutex::new(captured)));
+        // SAFETY: the caller's out-parameter, not null.
+        unsafe { put(graph, handle) }
+    }
+    /// Whether `stream` is capturing: 0 none, 1 active, 2 invalidated.
+    fn hipStreamIsCapturing(stream: hipStream_t, status: *mut hipStreamCaptureStatus) {
+        let stream = resolve(stream)?;
+        // SAFETY: the caller's out-parameter.
+        unsafe { put(status, state(&stream).0) }
+    }
+    /// Capture status and the capture's number.
+    fn hipStreamGetCaptureInfo(stream: hipStream_t, status: *mut hipStreamCaptureStatus, id: *mut u64) {
+        let (code, number) = state(&*resolve(stream)?);
+        if !id.is_null() {
+            // SAFETY: the caller's out-parameter, not null.
+            unsafe { put(id, number)? };
+        }
+        // SAFETY: the caller's out-parameter.
+        unsafe { put(status, code) }
+    }
+    /// Exchanges the thread's capture mode. Commands are never unsafe to interleave with a capture here, so
+    /// the mode is only remembered.
+    fn hipThreadExchangeStreamCaptureMode(mode: *mut hipStreamCaptureMode) {
+        if mode.is_null() {
+            return Err(hipError_t::hipErrorInvalidValue);
+        }
+        // SAFETY: the caller's in-out parameter, not null.
+        let wanted = unsafe { *mode };
+        if wanted > 2 {
+            return Err(hipError_t::hipErrorInvalidValue);
+        }
+        let before = CAPTURE_MODE.replace(wanted);
+        // SAFETY: as above.
+        unsafe { put(mode, before) }
+    }
+    /// The range of priorities: 1 (low) to −1 (high).
+    fn hipDeviceGetStreamPriorityRange(least: *mut c_int, greatest: *mut c_int) {
+        if !least.is_null() {
+            // SAFETY: the caller's out-parameter, not null.
+            unsafe { put(least, 1)? };
+        }
+        if !greatest.is_null() {
+            // SAFETY: the caller's out-parameter, not null.
+            unsafe { put(greatest, -1)? };
+        }
+        Ok(())
+    }
+}
+
+thread_local! {
+    static CAPTURE_MODE: std::cell::Cell<hipStreamCaptureMode> = const { std::cell::Cell::new(0) };
+}
+
+fn state(stream: &Stream) -> (hipStreamCaptureStatus, u64) {
+    match lock(&stream.capture).as_ref() {
+        None => (0, 0),
+        Some(capture) => match capture.state() {
+            CaptureState::Active => (1, capture.number()),
+            CaptureState::Invalidated => (2, capture.number()),
+        },
+    }
+}

@@ -1,0 +1,115 @@
+//! Residual add and RMSNorm, quantised from the f32 result as AITER's fused_rms_mxfp4_quant does.
+
+use crate::rows::check_rows;
+use crate::silu_mul::as_f32_range;
+use crate::{Elements, Error, Half, Rows, Tolerance, TruthRows};
+
+/// What RMSNorm reads.
+#[derive(Debug, Clone, Copy)]
+pub struct RmsNormInput<'a> {
+    /// `[m, k]` activations.
+    pub x: Elements<'a>,
+    /// Shape of `x`.
+    pub rows: Rows,
+    /// `[m, k]` residual and its row stride in elements, added to `x` in f32 before the norm.
+    pub residual: Option<(Elements<'a>, usize)>,
+    /// `[k]` weights.
+    pub weight: Elements<'a>,
+    /// Added to the mean of squares.
+    pub epsilon: f32,
+}
+
+impl RmsNormInput<'_> {
+    fn check(&self, operation: &'static str) -> Result<(), Error> {
+        self.rows.check(operation, "x", self.rows.k, self.x.len())?;
+        if let Some((residual, stride)) = self.residual {
+            check_rows(operation, "residual", self.rows.m, self.rows.k, stride, residual.len())?;
+        }
+        check_rows(operation, "weight", 1, self.rows.k, self.rows.k, self.weight.len())?;
+        if !self.epsilon.is_normal() || self.epsilon < 0.0 {
+            return Err(Error::Epsilon { operation, epsilon: self.epsilon });
+        }
+        Ok(())
+    }
+
+    /// One row of x + residual: one f32 addition, the same on every device.
+    fn sum(&self, row: usize, sum: &mut [f32], residual_row: &mut [f32]) {
+        self.x.widen(row * self.rows.stride, sum);
+        if let Some((residual, stride)) = self.residual {
+            residual.widen(row * stride, residual_row);
+            sum.iter_mut().zip(residual_row).for_each(|(x, r)| *x += *r);
+        }
+    }
+}
+
+/// y = s · rsqrt(mean(s²) + epsilon) · weight with s = x + residual in f32, not rounded to a half before the norm.
+///
+/// The device sums squares in f32: where the true sum overflows f32, it sees Inf, rsqrt is 0 and so is y. Within
+/// the tolerance of that edge either result is legal. A row with NaN is NaN throughout; with Inf, 0 except NaN at
+/// the Inf.
+#[derive(Debug, Clone)]
+pub struct RmsNorm<'a> {
+    input: RmsNormInput<'a>,
+    weight: Vec<f64>,
+    tolerance: Tolerance,
+}
+
+impl<'a> RmsNorm<'a> {
+    /// Checks shapes; `tolerance` bounds the whole chain: sum order, rsqrt and two products.
+    pub fn new(input: RmsNormInput<'a>, tolerance: Tolerance) -> Result<Self, Error> {
+        input.check("rms_norm")?;
+        let mut weight = vec![0.0; input.rows.k];
+        input.weight.widen(0, &mut weight);
+        Ok(Self { input, weight: weight.into_iter().map(f64::from).collect(), tolerance })
+    }
+}
+
+impl TruthRows for RmsNorm<'_> {
+    fn m(&self) -> usize {
+        self.input.rows.m
+    }
+
+    fn k(&self) -> usize {
+        self.input.rows.k
+    }
+
+    fn row(&self, row: usize, values: &mut [f64], errors: &mut [f64]) {
+        let k = self.k();
+        let (mut sum, mut scratch) = (vec![0.0_f32; k], vec![0.0_f32; k]);
+        self.input.sum(row, &mut sum, &mut scratch);
+        let squares: f64 = sum.iter().map(|s| f64::from(*s) * f64::from(*s)).sum();
+        let largest = f64::from(f32::MAX);
+        let overflows = squares > largest;
+        let near_edge = (squares - largest).abs() <= self.tolerance.relative * largest;
+        let norm = 1.0 / (squares / k as f64 + f64::from(self.input.epsilon)).sqrt();
+        let outputs = values.iter_mut().zip(errors);
+        for ((value, error), (s, weight)) in outputs.zip(sum.iter().zip(&self.weight)) {
+            let normed = f64::from(*s) * norm;
+            *value = as_f32_range(if overflows { f64::from(*s) * 0.0 } else { normed } * weight);
+            let edge = if near_edge { (normed * weight).abs() } else { 0.0 };
+            *error = self.tolerance.relative * value.abs() + self.tolerance.absolute + edge;
+        }
+    }
+}
+
+/// The updated residual x + r: added in f32, rounded once to `half` (nearest even), so defined to the bit.
+/// Returns `[m, k]` without gaps.
+pub fn add_residual(
+    x: Elements<'_>,
+    rows: Rows,
+    residual: Elements<'_>,
+    residual_stride: usize,
+    half: Half,
+) -> Result<Vec<u16>, Error> {
+    let operation = "add_residual";
+    rows.check(operation, "x", rows.k, x.len())?;
+    check_rows(operation, "residual", rows.m, rows.k, residual_stride, residual.len())?;
+    let (mut left, mut right) = (vec![0.0; rows.k], vec![0.0; rows.k]);
+    let mut out = Vec::with_capacity(rows.m * rows.k);
+    for row in 0..rows.m {
+        x.widen(row * rows.stride, &mut left);
+        residual.widen(row * residual_stride, &mut right);
+        out.extend(left.iter().zip(&right).map(|(a, b)| half.from_f32_rne(a + b)));
+    }
+    Ok(out)
+}

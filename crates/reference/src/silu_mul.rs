@@ -1,0 +1,64 @@
+//! silu(gate) · up, the input of the second MLP projection.
+
+use crate::{Elements, Error, Rows, TruthRows};
+
+/// The device's error bound: `relative · |silu(g)·u| + silu_absolute · |u|`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SiluTolerance {
+    /// From exp, rcp and the two products, as a share of the result.
+    pub relative: f64,
+    /// On silu itself: below g ≈ -87 the f32 exponential overflows and the device's silu is 0 where the truth is
+    /// some 1e-36.
+    pub silu_absolute: f64,
+}
+
+/// silu(gate) · up of rows `[gate(k) ; up(k)]`; silu(g) = g / (1 + exp(-g)).
+///
+/// The device computes in f32 and quantises the f32 product: a true product beyond f32 counts as Inf, -Inf as gate
+/// gives NaN, as does 0 · Inf.
+#[derive(Debug, Clone, Copy)]
+pub struct SiluMul<'a> {
+    x: Elements<'a>,
+    rows: Rows,
+    tolerance: SiluTolerance,
+}
+
+impl<'a> SiluMul<'a> {
+    /// `rows.k` is the number of *outputs* per row; each row of `x` holds `2·k` elements, `rows.stride >= 2·k`.
+    pub fn new(x: Elements<'a>, rows: Rows, tolerance: SiluTolerance) -> Result<Self, Error> {
+        rows.check("silu_mul", "x", 2 * rows.k, x.len())?;
+        Ok(Self { x, rows, tolerance })
+    }
+}
+
+impl TruthRows for SiluMul<'_> {
+    fn m(&self) -> usize {
+        self.rows.m
+    }
+
+    fn k(&self) -> usize {
+        self.rows.k
+    }
+
+    fn row(&self, row: usize, values: &mut [f64], errors: &mut [f64]) {
+        const CHUNK: usize = 64;
+        let (mut gates, mut ups) = ([0.0_f32; CHUNK], [0.0_f32; CHUNK]);
+        let start = row * self.rows.stride;
+        let chunks = values.chunks_mut(CHUNK).zip(errors.chunks_mut(CHUNK)).enumerate();
+        for (chunk, (values, errors)) in chunks {
+            let (gates, ups) = (&mut gates[..values.len()], &mut ups[..values.len()]);
+            self.x.widen(start + chunk * CHUNK, gates);
+            self.x.widen(start + self.rows.k + chunk * CHUNK, ups);
+            for (((value, error), gate), up) in values.iter_mut().zip(errors).zip(gates).zip(ups) {
+                let (gate, up) = (f64::from(*gate), f64::from(*up));
+                *value = as_f32_range(gate / (1.0 + (-gate).exp()) * up);
+                *error = self.tolerance.relative * value.abs() + self.tolerance.silu_absolute * up.abs();
+            }
+        }
+    }
+}
+
+/// Inf where the value rounds to Inf as f32.
+pub(crate) fn as_f32_range(value: f64) -> f64 {
+    if (value as f32).is_infinite() { f64::INFINITY.copysign(value) } else { value }
+}

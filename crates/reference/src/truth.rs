@@ -1,0 +1,186 @@
+//! Operators whose device arithmetic is not defined to the bit: f64 values with an error bound, and what the bound
+//! allows each output to be.
+
+use numerics::mx::{BLOCK, MXFP4_BLOCK_BYTES, Mxfp4Rule};
+use numerics::{Conversion, e2m1, e4m3, e8m0};
+
+use crate::mxfp4::check_packed;
+use crate::rows::check_rows;
+use crate::{Error, Half, ScaleLayout, Verdict, Violation};
+
+/// How far the device's f32 value may be from the f64 truth: `relative · |truth| + absolute`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tolerance {
+    /// Share of the truth's magnitude.
+    pub relative: f64,
+    /// In units of the value, for results near f32's smallest numbers.
+    pub absolute: f64,
+}
+
+/// An operator as `[m, k]` true values with bounds, one row at a time.
+pub trait TruthRows {
+    /// Rows.
+    fn m(&self) -> usize;
+
+    /// Values per row.
+    fn k(&self) -> usize;
+
+    /// Writes one row: the values of the device's f32 result in exact arithmetic, and how far the device may be off.
+    /// Both slices have [`Self::k`] elements.
+    fn row(&self, row: usize, values: &mut [f64], errors: &mut [f64]);
+}
+
+/// Checks the MXFP4 output of an operator. A scale byte is legal if some amax within the bounds yields it; a code
+/// is legal if some value within the bounds yields it under the scale byte *found*, so that one ambiguous scale does
+/// not condemn 32 codes. Where the truth is NaN or Inf the scale must be 255; codes under 255 are not compared.
+///
+/// `data` has rows of K/2 bytes, `data_stride` bytes apart.
+pub fn verify_mxfp4(
+    truth: &impl TruthRows,
+    data: &[u8],
+    data_stride: usize,
+    scales: &[u8],
+    layout: ScaleLayout,
+    rule: &Mxfp4Rule,
+) -> Result<Verdict, Error> {
+    let (m, k) = (truth.m(), truth.k());
+    check_packed("verify MXFP4", m, k, data, data_stride, scales, layout)?;
+    let groups = k / BLOCK;
+    let mut verdict = Verdict::default();
+    let (mut values, mut errors) = (vec![0.0; k], vec![0.0; k]);
+    for row in 0..m {
+        truth.row(row, &mut values, &mut errors);
+        let blocks = values.as_chunks::<BLOCK>().0.iter().zip(errors.as_chunks::<BLOCK>().0);
+        for (group, (values, errors)) in blocks.enumerate() {
+            let actual = scales[layout.index(m, groups, row, group)];
+            let legal = legal_scales(values, errors, rule);
+            verdict.checked += 1;
+            verdict.ambiguous += u64::from(legal.0 != legal.1);
+            if !(legal.0..=legal.1).contains(&actual) {
+                verdict.push(f64::INFINITY, Violation::Scale { row, group, legal, actual });
+                continue;
+            }
+            if actual == e8m0::NAN {
+                continue;
+            }
+            let start = row * data_stride + group * MXFP4_BLOCK_BYTES;
+            let bytes = &data[start..start + MXFP4_BLOCK_BYTES];
+            let exponent = i32::from(actual) - 127;
+            for (i, (value, error)) in values.iter().zip(errors).enumerate() {
+                let found = bytes[i / 2] >> (i % 2 * 4) & 15;
+                let encode = |x: f64| e2m1::from_f32(x as f32, exponent, rule.element);
+                check_code(&mut verdict, encode(value - error), encode(value + error), found, 8, || {
+                    let scale = e8m0::to_f32(actual);
+                    (row, group * BLOCK + i, *value, Box::new(move |code| e2m1::to_f32(code as u8) * scale))
+                });
+            }
+        }
+    }
+    verdict.check_padding(layout, m, groups, scales);
+    Ok(verdict)
+}
+
+/// Checks the bf16 or f16 output of an operator: legal is whatever some value within the bounds rounds to (nearest
+/// even). NaN must be NaN. `out` has rows `stride` elements apart.
+pub fn verify_half(truth: &impl TruthRows, out: &[u16], stride: usize, half: Half) -> Result<Verdict, Error> {
+    let (m, k) = (truth.m(), truth.k());
+    check_rows("verify half", "out", m, k, stride, out.len())?;
+    let mut verdict = Verdict::default();
+    let (mut values, mut errors) = (vec![0.0; k], vec![0.0; k]);
+    for row in 0..m {
+        truth.row(row, &mut values, &mut errors);
+        for (column, (value, error)) in values.iter().zip(&errors).enumerate() {
+            let found = out[row * stride + column];
+            if value.is_nan() || half.to_f32(found).is_nan() {
+                check_nan(&mut verdict, row, column, *value, half.to_f32(found));
+                continue;
+            }
+            let encode = |x: f64| half.from_f32_rne(x as f32);
+            let low = encode(if value.is_finite() { value - error } else { *value });
+            let high = encode(if value.is_finite() { value + error } else { *value });
+            check_code(&mut verdict, low, high, found, 0x8000, || {
+                (row, column, *value, Box::new(move |code| half.to_f32(code)))
+            });
+        }
+    }
+    Ok(verdict)
+}
+
+/// Checks the E4M3 output of an operator whose values are already divided by their scale: legal is whatever some
+/// value within the bounds rounds to (nearest even, saturating). NaN must be NaN, of either sign.
+/// `out` has rows `stride` bytes apart.
+pub fn verify_fp8(truth: &impl TruthRows, out: &[u8], stride: usize) -> Result<Verdict, Error> {
+    let (m, k) = (truth.m(), truth.k());
+    check_rows("verify FP8", "out", m, k, stride, out.len())?;
+    let mut verdict = Verdict::default();
+    let (mut values, mut errors) = (vec![0.0; k], vec![0.0; k]);
+    for row in 0..m {
+        truth.row(row, &mut values, &mut errors);
+        for (column, (value, error)) in values.iter().zip(&errors).enumerate() {
+            let found = out[row * stride + column];
+            if value.is_nan() || e4m3::to_f32(found).is_nan() {
+                check_nan(&mut verdict, row, column, *value, e4m3::to_f32(found));
+                continue;
+            }
+            let encode = |x: f64| e4m3::from_f32(x as f32, 0, Conversion::RNE_SATURATE);
+            let low = encode(if value.is_finite() { value - error } else { *value });
+            let high = encode(if value.is_finite() { value + error } else { *value });
+            check_code(&mut verdict, low, high, found, 0x80, || {
+                (row, column, *value, Box::new(|code| e4m3::to_f32(code as u8)))
+            });
+        }
+    }
+    Ok(verdict)
+}
+
+/// The scale bytes that some amax within the bounds yields. Monotone, so the ends suffice.
+fn legal_scales(values: &[f64; BLOCK], errors: &[f64; BLOCK], rule: &Mxfp4Rule) -> (u8, u8) {
+    let (mut low, mut high) = (0.0_f64, 0.0_f64);
+    for (value, error) in values.iter().zip(errors) {
+        if !value.is_finite() {
+            return (e8m0::NAN, e8m0::NAN);
+        }
+        low = low.max(value.abs() - error);
+        high = high.max(value.abs() + error);
+    }
+    (rule.scale_byte(low as f32), rule.scale_byte(high as f32))
+}
+
+fn check_nan(verdict: &mut Verdict, row: usize, column: usize, truth: f64, actual: f32) {
+    verdict.checked += 1;
+    if truth.is_nan() != actual.is_nan() {
+        let legal = (truth as f32, truth as f32);
+        verdict.push(f64::INFINITY, Violation::Element { row, column, legal, actual, truth });
+    }
+}
+
+/// Coordinates, truth and decoder of an element, made only for violations.
+type Place<'a> = (usize, usize, f64, Box<dyn Fn(u16) -> f32 + 'a>);
+
+/// Checks one sign-magnitude code against the codes of both ends of its interval.
+#[inline]
+fn check_code<'a, C: Copy + Into<u16>>(
+    verdict: &mut Verdict,
+    low: C,
+    high: C,
+    found: C,
+    sign: u16,
+    place: impl FnOnce() -> Place<'a>,
+) {
+    let (low, high, found) = (low.into(), high.into(), found.into());
+    verdict.checked += 1;
+    if found == low && found == high {
+        return;
+    }
+    // -0 lies below +0: an interval that does not reach 0 from below does not allow the wrong zero.
+    let order = |code: u16| if code & sign == 0 { i32::from(code) } else { -1 - i32::from(code & !sign) };
+    verdict.ambiguous += u64::from(low != high);
+    if order(found) < order(low) || order(found) > order(high) {
+        let (row, column, truth, decode) = place();
+        let actual = decode(found);
+        let legal = (decode(low), decode(high));
+        let nearest = if f64::from(actual) < truth { legal.0 } else { legal.1 };
+        let distance = (f64::from(actual) - f64::from(nearest)).abs();
+        verdict.push(distance, Violation::Element { row, column, legal, actual, truth });
+    }
+}
