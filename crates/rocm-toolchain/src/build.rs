@@ -81,7 +81,8 @@ pub fn build(compiler: &Compiler<'_>, kernels: &Path, out: &Path) -> Result<Buil
         for instance in &declared.instances {
             work.push(compilation(kernels, &folder, &name, &declared.flags, instance, out));
         }
-        operators.push((Operator { name, folder, params, contract, kernels: Vec::new() }, declared.instances));
+        operators
+            .push((Operator { name, folder, params, contract, kernels: Vec::new() }, declared.instances));
     }
     let mut compiled = compiler.run(&work)?.into_iter().zip(work);
     let mut failures = Vec::new();
@@ -92,7 +93,13 @@ pub fn build(compiler: &Compiler<'_>, kernels: &Path, out: &Path) -> Result<Buil
             let note = note_of(&compiled, &instance, &job, &operator.params)?;
             let waves = waves_per_simd(&note, instance.dynamic_lds_bytes);
             failures.extend(gate(&instance, &job, &note, waves));
-            operator.kernels.push(Kernel { instance, file: job.output, compiled, note, waves_per_simd: waves });
+            operator.kernels.push(Kernel {
+                instance,
+                file: job.output,
+                compiled,
+                note,
+                waves_per_simd: waves,
+            });
         }
         finished.push(operator);
     }
@@ -125,7 +132,10 @@ fn check_sources(file: &Path, folder: &Path, declared: &Instances, params: &Para
             return Err(wrong(format!("instance \"{}\": no file {}", instance.name, instance.source)));
         }
         if params.get(&instance.params).is_none() {
-            return Err(wrong(format!("instance \"{}\": params.h has no struct {}", instance.name, instance.params)));
+            return Err(wrong(format!(
+                "instance \"{}\": params.h has no struct {}",
+                instance.name, instance.params
+            )));
         }
     }
     for entry in fs::read_dir(folder).map_err(|e| Error::read(folder, e))? {
@@ -157,7 +167,12 @@ fn compilation(
 }
 
 /// The instance's kernel in its code object, with the argument that its struct promises.
-fn note_of(compiled: &Compiled, instance: &Instance, job: &Compilation, params: &Params) -> Result<KernelNote> {
+fn note_of(
+    compiled: &Compiled,
+    instance: &Instance,
+    job: &Compilation,
+    params: &Params,
+) -> Result<KernelNote> {
     let notes = read_notes(&compiled.code_object)?;
     let Some(note) = notes.iter().find(|n| n.name == instance.symbol) else {
         let names: Vec<_> = notes.iter().map(|n| n.name.as_str()).collect();
@@ -172,7 +187,11 @@ fn note_of(compiled: &Compiled, instance: &Instance, job: &Compilation, params: 
     let args: Vec<_> = note.explicit_args().map(|a| (a.kind.as_str(), a.offset, a.size as usize)).collect();
     if args != [("by_value", 0, expected)] {
         let found: Vec<_> = args.iter().map(|(kind, _, size)| format!("{kind} of {size} bytes")).collect();
-        let what = format!("{} is {expected} bytes, but the kernel's arguments are [{}]", instance.params, found.join(", "));
+        let what = format!(
+            "{} is {expected} bytes, but the kernel's arguments are [{}]",
+            instance.params,
+            found.join(", ")
+        );
         return Err(Error::Arguments { kernel: job.label.clone(), what });
     }
     Ok(note.clone())
@@ -182,7 +201,8 @@ fn note_of(compiled: &Compiled, instance: &Instance, job: &Compilation, params: 
 fn gate(instance: &Instance, job: &Compilation, note: &KernelNote, waves: u32) -> Vec<GateFailure> {
     let failure = |what| GateFailure { kernel: job.label.clone(), source: job.source.clone(), what };
     let mut failures = Vec::new();
-    let spills = note.vgpr_spill_count > 0 || note.sgpr_spill_count > 0 || note.private_segment_fixed_size > 0;
+    let spills =
+        note.vgpr_spill_count > 0 || note.sgpr_spill_count > 0 || note.private_segment_fixed_size > 0;
     if spills && instance.allow_spills.is_none() {
         failures.push(failure(format!(
             "spills {} VGPRs and {} SGPRs and uses {} bytes of scratch per lane; use fewer registers, or give the \

@@ -117,13 +117,19 @@ impl Compiler<'_> {
             return Err(Error::Compile(vec![CompileFailure {
                 kernel: job.label.clone(),
                 source: job.source.clone(),
-                command: format!("{} {} {}", self.toolchain.hipcc.display(), flags.join(" "), job.source.display()),
+                command: format!(
+                    "{} {} {}",
+                    self.toolchain.hipcc.display(),
+                    flags.join(" "),
+                    job.source.display()
+                ),
                 stderr: String::from_utf8_lossy(&out.stderr).into_owned(),
             }]));
         }
         let read = |path: &Path| fs::read(path).map_err(|e| Error::read(path, e));
         let dependencies = parse_depfile(&String::from_utf8_lossy(&read(&depfile)?));
-        let fingerprint = self.fingerprint(&flags, &dependencies).map_err(|(path, e)| Error::read(&path, e))?;
+        let fingerprint =
+            self.fingerprint(&flags, &dependencies).map_err(|(path, e)| Error::read(&path, e))?;
         let code_object = read(&partial)?;
         let sha256 = hex(&Sha256::digest(&code_object));
         fs::rename(&partial, &job.output).map_err(|e| Error::write(&job.output, e))?;
@@ -160,7 +166,8 @@ impl Compiler<'_> {
     fn flags(&self, job: &Compilation) -> Vec<String> {
         // -fuse-cuid=none: otherwise a symbol in the output depends on the path, and equal sources give
         // unequal code objects. The architecture is named because hipcc falls back to another without a GPU.
-        let every = ["--genco", "--no-gpu-bundle-output", &format!("--offload-arch={ARCH}"), "-std=c++20", "-O3"];
+        let every =
+            ["--genco", "--no-gpu-bundle-output", &format!("--offload-arch={ARCH}"), "-std=c++20", "-O3"];
         let mut flags: Vec<String> = every.map(str::to_owned).into();
         flags.push("-fuse-cuid=none".into());
         flags.extend_from_slice(&job.flags);

@@ -55,16 +55,26 @@ impl Toolchain {
             return Err(broken(format!("ended with {}: {} {}", out.status, banner, stderr.trim())));
         }
         let version = |marker| {
-            version_after(&banner, marker).ok_or_else(|| broken(format!("reports no \"{marker}\": {banner:?}")))
+            version_after(&banner, marker)
+                .ok_or_else(|| broken(format!("reports no \"{marker}\": {banner:?}")))
         };
         let hip_version = version("HIP version:")?;
         let clang_version = version("clang version")?;
-        let installed = banner.lines().find_map(|l| l.strip_prefix("InstalledDir:")).map(|d| PathBuf::from(d.trim()));
+        let installed =
+            banner.lines().find_map(|l| l.strip_prefix("InstalledDir:")).map(|d| PathBuf::from(d.trim()));
         let llvm_bin = [installed, Some(root.join("lib/llvm/bin")), Some(root.join("llvm/bin"))]
             .into_iter()
             .flatten()
             .find(|d| d.is_dir());
-        Ok(Self { root: root.into(), hipcc: hipcc.into(), hip_version, clang_version, llvm_bin, banner, origin })
+        Ok(Self {
+            root: root.into(),
+            hipcc: hipcc.into(),
+            hip_version,
+            clang_version,
+            llvm_bin,
+            banner,
+            origin,
+        })
     }
 
     /// An LLVM tool of this toolchain, such as `llvm-objdump`.
@@ -149,7 +159,9 @@ pub fn find(search: &Search) -> Result<Toolchain> {
         (&search.rocm_path, Origin::RocmPath),
         (&search.hip_path, Origin::HipPath),
     ];
-    if let Some((root, origin)) = chosen.into_iter().find_map(|(root, origin)| root.as_ref().map(|r| (r, origin))) {
+    if let Some((root, origin)) =
+        chosen.into_iter().find_map(|(root, origin)| root.as_ref().map(|r| (r, origin)))
+    {
         let hipcc = root.join("bin/hipcc");
         if !is_executable(&hipcc) {
             return Err(Error::BrokenChoice { origin: origin.to_string(), root: root.clone() });
@@ -200,8 +212,14 @@ mod tests {
 
     #[test]
     fn versions_are_read_from_any_vendor_line() {
-        assert_eq!(version_after("HIP version: 7.2.53211-9999", "HIP version:").as_deref(), Some("7.2.53211"));
-        assert_eq!(version_after("AMD clang version 20.0.0git (x)", "clang version").as_deref(), Some("20.0.0"));
+        assert_eq!(
+            version_after("HIP version: 7.2.53211-9999", "HIP version:").as_deref(),
+            Some("7.2.53211")
+        );
+        assert_eq!(
+            version_after("AMD clang version 20.0.0git (x)", "clang version").as_deref(),
+            Some("20.0.0")
+        );
         assert_eq!(version_after("clang version 24.", "clang version").as_deref(), Some("24"));
         assert_eq!(version_after("HIP version: none", "HIP version:"), None);
     }

@@ -5,11 +5,14 @@
 //! compiler's output and needs no text scraping.
 
 use object::Endianness;
-use object::elf::{FileHeader64, NT_AMDGPU_METADATA};
+use object::elf::FileHeader64;
 use object::read::elf::{FileHeader, SectionHeader};
 use rmpv::Value;
 
 use crate::{Error, Result};
+
+/// Note type of the record (LLVM, AMDGPUUsage, "Note Records").
+const NT_AMDGPU_METADATA: u32 = 32;
 
 /// What one kernel uses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,7 +72,7 @@ pub fn read_notes(elf: &[u8]) -> Result<Vec<KernelNote>> {
     for section in sections.iter() {
         let Some(mut notes) = section.notes(endian, elf).map_err(|e| bad(e.to_string()))? else { continue };
         while let Some(note) = notes.next().map_err(|e| bad(e.to_string()))? {
-            if note.n_type(endian) == NT_AMDGPU_METADATA && note.name() == b"AMDGPU" {
+            if note.n_type(endian).0 == NT_AMDGPU_METADATA && note.name() == b"AMDGPU" {
                 return kernels(note.desc());
             }
         }

@@ -55,7 +55,10 @@ mod tests {
 
     #[test]
     fn registers_limit_in_steps_of_the_granule() {
-        assert_eq!([64, 65, 72, 73, 128, 129, 256, 257, 512].map(|v| waves(v, 16, 0, 256)), [8, 7, 7, 6, 4, 3, 2, 1, 1]);
+        assert_eq!(
+            [64, 65, 72, 73, 128, 129, 256, 257, 512].map(|v| waves(v, 16, 0, 256)),
+            [8, 7, 7, 6, 4, 3, 2, 1, 1]
+        );
         assert_eq!([96, 97, 112].map(|s| waves(8, s, 0, 256)), [8, 7, 7]);
     }
 

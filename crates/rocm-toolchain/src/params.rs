@@ -142,7 +142,10 @@ impl Struct {
             writeln!(out, "/// {doc}")?;
         }
         writeln!(out, "#[repr(C)]")?;
-        writeln!(out, "#[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]")?;
+        writeln!(
+            out,
+            "#[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]"
+        )?;
         writeln!(out, "pub struct {} {{", self.name)?;
         for field in &self.fields {
             for doc in &field.docs {
@@ -190,7 +193,12 @@ fn tokens(text: &str) -> Result<Vec<(usize, Token)>, (usize, String)> {
             let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
             let (token, end) = match end {
                 0 if "{};*[]".contains(c) => (Token::Sign(c), 1),
-                0 => return Err((number, format!("unexpected '{c}'; only structs of plain fields are shared with Rust"))),
+                0 => {
+                    return Err((
+                        number,
+                        format!("unexpected '{c}'; only structs of plain fields are shared with Rust"),
+                    ));
+                }
                 end => (Token::Word(rest[..end].to_owned()), end),
             };
             tokens.push((number, token));
@@ -310,7 +318,10 @@ impl Parser {
                 Some(number) => FieldType::Number(number.1),
                 None => {
                     let known = NUMBERS.map(|n| n.0).join(", ");
-                    return Err((line, format!("type \"{spelling}\" is not shared with Rust; use {known} or a pointer")));
+                    return Err((
+                        line,
+                        format!("type \"{spelling}\" is not shared with Rust; use {known} or a pointer"),
+                    ));
                 }
             }
         };
@@ -331,7 +342,10 @@ impl Parser {
         };
         let missing = offset.next_multiple_of(ty.size()) - offset;
         if missing != 0 {
-            return Err((line, format!("{missing} bytes of implicit padding before {owner}::{name}: {}", spell_out(missing))));
+            return Err((
+                line,
+                format!("{missing} bytes of implicit padding before {owner}::{name}: {}", spell_out(missing)),
+            ));
         }
         self.expect(';')?;
         Ok(Field { name, docs, ty, array, offset })
@@ -372,7 +386,11 @@ mod tests {
     fn each_mistake_has_its_line() {
         let cases = [
             (GOOD.replace("uint32_t rows", "size_t rows"), 10, "type \"size_t\" is not shared"),
-            (GOOD.replace("uint32_t padding[1]", "uint64_t after"), 12, "4 bytes of implicit padding before Copy::after"),
+            (
+                GOOD.replace("uint32_t padding[1]", "uint64_t after"),
+                12,
+                "4 bytes of implicit padding before Copy::after",
+            ),
             (GOOD.replace("padding[1]", "padding[2]"), 13, "ends with 4 bytes of implicit padding"),
             (GOOD.replace("padding[1]", "padding[N]"), 12, "is not a number from 1 to 32"),
             (GOOD.replace("  /// Rows.\n", ""), 9, "Copy::rows has no /// comment"),

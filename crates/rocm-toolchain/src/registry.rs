@@ -38,7 +38,11 @@ impl Registry<'_> {
     fn write_all(&self, out: &mut String) -> fmt::Result {
         writeln!(out, "/// Every operator, by name.\npub static OPERATORS: &[Operator] = &[")?;
         for operator in &self.0.operators {
-            writeln!(out, "    Operator {{ name: {:?}, contract: {:?} }},", operator.name, operator.contract)?;
+            writeln!(
+                out,
+                "    Operator {{ name: {:?}, contract: {:?} }},",
+                operator.name, operator.contract
+            )?;
         }
         writeln!(out, "];\n\n/// Every kernel, by operator, in the order of its `instances.toml`.")?;
         writeln!(out, "pub static INSTANCES: &[Instance] = &[")?;
