@@ -7,8 +7,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let data = std::fs::read(&path)?;
         let file = object::File::parse(&*data)?;
         for section in file.sections() {
-            let SectionFlags::Elf { sh_flags } = section.flags() else { continue };
-            if sh_flags & u64::from(elf::SHF_EXECINSTR) == 0 {
+            let SectionFlags::Elf { sh_flags, .. } = section.flags() else { continue };
+            if sh_flags.0 & elf::SHF_EXECINSTR.0 == 0 {
                 continue;
             }
             let bytes = section.data()?;

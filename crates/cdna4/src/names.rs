@@ -168,7 +168,7 @@ pub(crate) fn swizzle(out: &mut String, raw: u32) {
             out,
             format_args!("swizzle(QUAD_PERM,{},{},{},{})", raw & 3, raw >> 2 & 3, raw >> 4 & 3, raw >> 6 & 3),
         ),
-        0x8000.. => put(out, format_args!("{raw}")),
+        0x8100..=0xbfff => put(out, format_args!("{raw}")),
         _ if and == 31 && or == 0 && xor.is_power_of_two() => put(out, format_args!("swizzle(SWAP,{xor})")),
         _ if and == 31 && or == 0 && xor > 0 && (xor + 1).is_power_of_two() => {
             put(out, format_args!("swizzle(REVERSE,{})", xor + 1));

@@ -136,19 +136,19 @@ impl Control {
 
 /// A body compiled for each level of the host.
 macro_rules! levels {
-    ($level:expr, $body:ident::<$($constant:literal),*>) => {{
+    ($level:expr, $body:ident $(::<$($constant:literal),*>)?) => {{
         fn portable(wave: &mut Wave, op: &Op, cx: &mut Cx<'_>) -> Step {
-            $body::<$($constant,)* false>(wave, op, cx)
+            $body::<$($($constant,)*)? false>(wave, op, cx)
         }
         #[cfg(target_arch = "x86_64")]
         #[target_feature(enable = "avx2,fma,bmi2,f16c")]
         fn avx2(wave: &mut Wave, op: &Op, cx: &mut Cx<'_>) -> Step {
-            $body::<$($constant,)* true>(wave, op, cx)
+            $body::<$($($constant,)*)? true>(wave, op, cx)
         }
         #[cfg(target_arch = "x86_64")]
         #[target_feature(enable = "avx2,fma,bmi2,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
         fn avx512(wave: &mut Wave, op: &Op, cx: &mut Cx<'_>) -> Step {
-            $body::<$($constant,)* true>(wave, op, cx)
+            $body::<$($($constant,)*)? true>(wave, op, cx)
         }
         #[cfg(target_arch = "x86_64")]
         let chosen: Exec = match $level {
