@@ -1,48 +1,59 @@
 //! The compiled kernels: what `build.rs` made of `kernels/`, as one static table.
 //!
-//! Below this module, one module per operator (such as [`quant`]) holds the kernel-argument structs of its
-//! `params.h`.
+//! The same types describe a folder that is compiled while the program runs, so text and bytes are
+//! borrowed there and owned here. Below this module, one module per operator (such as [`quant`]) holds the
+//! kernel-argument structs of its `params.h`.
+
+use std::borrow::Cow;
+use std::fmt;
 
 /// One operator folder of `kernels/`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Operator {
     /// The folder's name.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// The text of its `contract.toml`: shapes, layouts, tolerance.
-    pub contract: &'static str,
+    pub contract: Cow<'static, str>,
+    /// The text of its `params.h`: the layout of the argument structs.
+    pub params: Cow<'static, str>,
 }
 
 /// One kernel variant: one compiler run, one code object, one kernel in it.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Instance {
     /// The operator's folder.
-    pub op: &'static str,
+    pub op: Cow<'static, str>,
     /// Unique within the operator.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// The kernel's name in the code object.
-    pub symbol: &'static str,
+    pub symbol: Cow<'static, str>,
     /// The `.hip` file within the operator's folder.
-    pub source: &'static str,
+    pub source: Cow<'static, str>,
     /// The struct, in the operator's module, that is the kernel's one argument.
-    pub params: &'static str,
+    pub params: Cow<'static, str>,
     /// Preprocessor definitions that make this variant, by name.
-    pub defines: &'static [(&'static str, &'static str)],
+    pub defines: Cow<'static, [Define]>,
+    /// LDS bytes that a launch adds to the kernel's own.
+    pub dynamic_lds_bytes: u32,
     /// A bare gfx950 ELF, as `hipModuleLoadData` takes it.
-    pub code_object: &'static [u8],
+    pub code_object: Cow<'static, [u8]>,
     /// SHA-256 of the code object.
-    pub sha256: &'static str,
+    pub sha256: Cow<'static, str>,
     /// SHA-256 of all it was made from: compiler, flags, source, headers.
-    pub fingerprint: &'static str,
+    pub fingerprint: Cow<'static, str>,
     /// Compiler versions.
-    pub compiler: &'static str,
+    pub compiler: Cow<'static, str>,
     /// Every compiler flag.
-    pub flags: &'static [&'static str],
+    pub flags: Cow<'static, [Cow<'static, str>]>,
     /// What the kernel uses.
     pub resources: Resources,
 }
 
+/// A preprocessor definition: name and value.
+pub type Define = (Cow<'static, str>, Cow<'static, str>);
+
 /// What one kernel uses, from its code object's resource note.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Resources {
     /// Vector registers per lane, accumulation registers included.
     pub vgprs: u32,
@@ -67,22 +78,22 @@ pub struct Resources {
 }
 
 impl Instance {
-    /// The instance of that operator and name.
-    #[must_use]
-    pub fn find(op: &str, name: &str) -> Option<&'static Self> {
-        INSTANCES.iter().find(|i| i.op == op && i.name == name)
-    }
-
     /// The value of one of its definitions.
     #[must_use]
-    pub fn define(&self, name: &str) -> Option<&'static str> {
-        self.defines.iter().find(|(n, _)| *n == name).map(|(_, value)| *value)
+    pub fn define(&self, name: &str) -> Option<&str> {
+        self.defines.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_ref())
+    }
+
+    /// `op/name`, as filters, tables and records spell it.
+    #[must_use]
+    pub fn path(&self) -> String {
+        format!("{}/{}", self.op, self.name)
     }
 }
 
-impl std::fmt::Debug for Instance {
+impl fmt::Debug for Instance {
     /// Names the kernel; a code object's bytes help nobody.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{} ({} bytes, {})", self.op, self.name, self.code_object.len(), self.compiler)
     }
 }

@@ -27,6 +27,8 @@ pub struct Operator {
     pub folder: PathBuf,
     /// Its argument structs.
     pub params: Params,
+    /// The text of its `params.h`.
+    pub header: String,
     /// The text of its `contract.toml`.
     pub contract: String,
     /// In `instances.toml` order.
@@ -74,7 +76,9 @@ pub fn build(compiler: &Compiler<'_>, kernels: &Path, out: &Path) -> Result<Buil
         let name = folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let file = folder.join("instances.toml");
         let declared = Instances::read(&file)?;
-        let params = Params::read(&folder.join("params.h"))?;
+        let header = folder.join("params.h");
+        let params = Params::read(&header)?;
+        let header = fs::read_to_string(&header).map_err(|e| Error::read(&header, e))?;
         let contract = folder.join("contract.toml");
         let contract = fs::read_to_string(&contract).map_err(|e| Error::read(&contract, e))?;
         check_sources(&file, &folder, &declared, &params)?;
@@ -82,7 +86,7 @@ pub fn build(compiler: &Compiler<'_>, kernels: &Path, out: &Path) -> Result<Buil
             work.push(compilation(kernels, &folder, &name, &declared.flags, instance, out));
         }
         operators
-            .push((Operator { name, folder, params, contract, kernels: Vec::new() }, declared.instances));
+            .push((Operator { name, folder, params, header, contract, kernels: Vec::new() }, declared.instances));
     }
     let mut compiled = compiler.run(&work)?.into_iter().zip(work);
     let mut failures = Vec::new();

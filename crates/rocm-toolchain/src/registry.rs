@@ -38,11 +38,11 @@ impl Registry<'_> {
     fn write_all(&self, out: &mut String) -> fmt::Result {
         writeln!(out, "/// Every operator, by name.\npub static OPERATORS: &[Operator] = &[")?;
         for operator in &self.0.operators {
-            writeln!(
-                out,
-                "    Operator {{ name: {:?}, contract: {:?} }},",
-                operator.name, operator.contract
-            )?;
+            writeln!(out, "    Operator {{")?;
+            field(out, "name", &operator.name)?;
+            field(out, "contract", &operator.contract)?;
+            field(out, "params", &operator.header)?;
+            writeln!(out, "    }},")?;
         }
         writeln!(out, "];\n\n/// Every kernel, by operator, in the order of its `instances.toml`.")?;
         writeln!(out, "pub static INSTANCES: &[Instance] = &[")?;
@@ -57,21 +57,31 @@ impl Registry<'_> {
     }
 }
 
+/// A field of type `Cow<str>`.
+fn field(out: &mut String, name: &str, text: &str) -> fmt::Result {
+    writeln!(out, "        {name}: Cow::Borrowed({text:?}),")
+}
+
 fn write_instance(out: &mut String, op: &str, kernel: &Kernel, compiler: &str) -> fmt::Result {
     let Kernel { instance, file, compiled, note, waves_per_simd } = kernel;
-    let defines: Vec<_> = instance.defines.iter().collect();
+    let borrowed = |text: &String| format!("Cow::Borrowed({text:?})");
+    let defines: Vec<_> =
+        instance.defines.iter().map(|(n, value)| format!("({}, {})", borrowed(n), borrowed(value))).collect();
+    let flags: Vec<_> = compiled.flags.iter().map(borrowed).collect();
     writeln!(out, "    Instance {{")?;
-    writeln!(out, "        op: {op:?},")?;
-    writeln!(out, "        name: {:?},", instance.name)?;
-    writeln!(out, "        symbol: {:?},", instance.symbol)?;
-    writeln!(out, "        source: {:?},", instance.source)?;
-    writeln!(out, "        params: {:?},", instance.params)?;
-    writeln!(out, "        defines: &{defines:?},")?;
-    writeln!(out, "        code_object: include_bytes!({:?}),", file.display().to_string())?;
-    writeln!(out, "        sha256: {:?},", compiled.sha256)?;
-    writeln!(out, "        fingerprint: {:?},", compiled.fingerprint)?;
-    writeln!(out, "        compiler: {compiler:?},")?;
-    writeln!(out, "        flags: &{:?},", compiled.flags)?;
+    field(out, "op", op)?;
+    field(out, "name", &instance.name)?;
+    field(out, "symbol", &instance.symbol)?;
+    field(out, "source", &instance.source)?;
+    field(out, "params", &instance.params)?;
+    writeln!(out, "        defines: Cow::Borrowed(&[{}]),", defines.join(", "))?;
+    writeln!(out, "        dynamic_lds_bytes: {},", instance.dynamic_lds_bytes)?;
+    let path = file.display().to_string();
+    writeln!(out, "        code_object: Cow::Borrowed(include_bytes!({path:?})),")?;
+    field(out, "sha256", &compiled.sha256)?;
+    field(out, "fingerprint", &compiled.fingerprint)?;
+    field(out, "compiler", compiler)?;
+    writeln!(out, "        flags: Cow::Borrowed(&[{}]),", flags.join(", "))?;
     writeln!(out, "        resources: Resources {{")?;
     writeln!(out, "            vgprs: {},", note.vgpr_count)?;
     writeln!(out, "            agprs: {},", note.agpr_count)?;

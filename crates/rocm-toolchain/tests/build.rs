@@ -91,7 +91,7 @@ fn the_registry_carries_resources_and_structs() {
     let built = folder.build().unwrap();
     let source = Registry(&built).source();
     for expected in
-        ["name: \"copy_2\"", "symbol: \"copy\"", "pub struct Copy {", "waves_per_simd: 8", "vgpr_spills: 0"]
+        ["name: Cow::Borrowed(\"copy_2\")", "symbol: Cow::Borrowed(\"copy\")", "pub struct Copy {", "waves_per_simd: 8", "vgpr_spills: 0"]
     {
         assert!(source.contains(expected), "{expected} is not in\n{source}");
     }
