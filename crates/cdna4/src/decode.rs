@@ -40,7 +40,8 @@ pub fn decode(bytes: &[u8]) -> Result<Inst, DecodeError> {
             None => failed_table = form.table,
             Some(false) => return Ok(Inst::new(i, low_bytes(bits, size), None)),
             Some(true) => {
-                let literal = bytes.get(size..size + 4).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes);
+                let literal =
+                    bytes.get(size..size + 4).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes);
                 let literal = literal.ok_or(DecodeError::Truncated { needed: size + 4, have })?;
                 return Ok(Inst::new(i, low_bytes(bits, size), Some(literal)));
             }
@@ -66,7 +67,9 @@ fn operands(form: u16, bits: u128) -> Option<bool> {
             Kind::DstUnused if raw > 2 => return None,
             kind => match probe.sized(op, kind).decode(raw)? {
                 Operand::Vgpr { .. } | Operand::Agpr { .. } => {}
-                _ if matches!(op.field, Field::Src0 | Field::Src1) && probe.has_narrow_source() => return None,
+                _ if matches!(op.field, Field::Src0 | Field::Src1) && probe.has_narrow_source() => {
+                    return None;
+                }
                 Operand::Literal(_) if probe.is_scaled_mfma() => return None, // no room for one
                 Operand::Literal(_) => literal = true,
                 _ => {}

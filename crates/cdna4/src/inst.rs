@@ -163,7 +163,9 @@ impl Inst {
         match KINDS[usize::from(op.kind)] {
             Kind::KImm16 | Kind::KImm32 | Kind::Imm if field == Field::Literal => Some(Operand::Literal(raw)),
             Kind::S16 | Kind::Branch => Some(Operand::Int(i32::from(raw as i16))),
-            Kind::U16 | Kind::Imm | Kind::Waitcnt | Kind::SendMsg | Kind::Hwreg => Some(Operand::Int(raw as i32)),
+            Kind::U16 | Kind::Imm | Kind::Waitcnt | Kind::SendMsg | Kind::Hwreg => {
+                Some(Operand::Int(raw as i32))
+            }
             Kind::GprIdxMode | Kind::Endpgm => Some(Operand::Int(raw as i32)),
             kind if kind.is_operand() => match self.sized(op, kind).decode(raw)? {
                 Operand::Literal(_) => Some(Operand::Literal(self.literal().unwrap_or(0))),

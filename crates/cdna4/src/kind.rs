@@ -10,7 +10,12 @@ pub(crate) enum Kind {
     /// 8-bit index of the first of `.0` accumulation registers.
     Agpr(u8, &'static Class),
     /// The 9-bit source encoding (bit 9: accumulation register), after `add` is or-ed in.
-    Src { add: u16, dwords: u8, imm: ImmType, class: &'static Class },
+    Src {
+        add: u16,
+        dwords: u8,
+        imm: ImmType,
+        class: &'static Class,
+    },
     /// Source of an SDWA instruction: 0 to 255 a vector register, from 256 the scalar encoding.
     Sdwa(ImmType, &'static Class),
     /// Scalar destination of an SDWA compare: bit 7 says that it is not VCC.

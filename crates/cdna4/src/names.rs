@@ -19,16 +19,8 @@ pub(crate) const INLINE_F16: [u16; 9] =
 pub(crate) const INLINE_BF16: [u16; 9] =
     [0x3f00, 0xbf00, 0x3f80, 0xbf80, 0x4000, 0xc000, 0x4080, 0xc080, 0x3e22];
 /// High halves of the double constants; that of 1/(2π) is missing because its low half is not zero.
-pub(crate) const INLINE_F64_HIGH: [u32; 8] = [
-    0x3fe0_0000,
-    0xbfe0_0000,
-    0x3ff0_0000,
-    0xbff0_0000,
-    0x4000_0000,
-    0xc000_0000,
-    0x4010_0000,
-    0xc010_0000,
-];
+pub(crate) const INLINE_F64_HIGH: [u32; 8] =
+    [0x3fe0_0000, 0xbfe0_0000, 0x3ff0_0000, 0xbff0_0000, 0x4000_0000, 0xc000_0000, 0x4010_0000, 0xc010_0000];
 
 fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
     out.write_fmt(text).expect("writing to a String cannot fail");
@@ -213,8 +205,7 @@ pub(crate) fn buffer_format(out: &mut String, raw: u32) {
         "32_32_32_32",
         "RESERVED_15",
     ];
-    const NUMBER: [&str; 8] =
-        ["UNORM", "SNORM", "USCALED", "SSCALED", "UINT", "SINT", "RESERVED_6", "FLOAT"];
+    const NUMBER: [&str; 8] = ["UNORM", "SNORM", "USCALED", "SSCALED", "UINT", "SINT", "RESERVED_6", "FLOAT"];
     let (data, number) = (raw as usize & 15, raw as usize >> 4 & 7);
     if (data, number) == (1, 0) {
         return;

@@ -154,7 +154,8 @@ impl fmt::Display for Operand {
 }
 
 /// Inline floating constants by index, as printed for operands of up to 32 bits.
-pub(crate) const FLOAT_NAMES: [&str; 9] = ["0.5", "-0.5", "1.0", "-1.0", "2.0", "-2.0", "4.0", "-4.0", "0.15915494"];
+pub(crate) const FLOAT_NAMES: [&str; 9] =
+    ["0.5", "-0.5", "1.0", "-1.0", "2.0", "-2.0", "4.0", "-4.0", "0.15915494"];
 
 impl Special {
     /// The name of the register, or of the pair when `count` is 2; trap temporaries are numbered elsewhere.

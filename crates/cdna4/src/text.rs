@@ -294,9 +294,7 @@ fn marked(value: u32, imm: ImmType) -> bool {
         }
         ImmType::F16 => small_half || names::INLINE_F16.contains(&half),
         ImmType::Bf16 => small_half || names::INLINE_BF16.contains(&half),
-        ImmType::V2F16 => {
-            small(value).is_some() || names::INLINE_F16.iter().any(|&x| u32::from(x) == value)
-        }
+        ImmType::V2F16 => small(value).is_some() || names::INLINE_F16.iter().any(|&x| u32::from(x) == value),
         ImmType::V2Bf16 => {
             small(value).is_some() || names::INLINE_BF16.iter().any(|&x| u32::from(x) == value)
         }
@@ -311,7 +309,11 @@ mod tests {
 
     #[test]
     fn literals_that_inline_constants_express_are_marked() {
-        assert!(marked(5, ImmType::I32) && marked(0xffff_fff0, ImmType::F32) && marked(0x3f80_0000, ImmType::V2I16));
+        assert!(
+            marked(5, ImmType::I32)
+                && marked(0xffff_fff0, ImmType::F32)
+                && marked(0x3f80_0000, ImmType::V2I16)
+        );
         assert!(marked(0x1234_3c00, ImmType::F16) && !marked(0x1234_3c00, ImmType::V2F16));
         assert!(!marked(65, ImmType::I64) && !marked(0, ImmType::F64));
     }

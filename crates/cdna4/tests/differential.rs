@@ -16,8 +16,22 @@ const WORKERS: usize = 2;
 
 /// Literals with a meaning of their own for some operand type, and some without.
 const LITERALS: [u32; 16] = [
-    0, 1, 64, 65, 0xffff_fff0, 0xffff_ffef, 0x3f80_0000, 0xbf00_0000, 0x3e22_f983, 0x3c00, 0xbc00, 0x3f80, 0x3118,
-    0x1234_3c00, 0x4010_0000, 0xdead_beef,
+    0,
+    1,
+    64,
+    65,
+    0xffff_fff0,
+    0xffff_ffef,
+    0x3f80_0000,
+    0xbf00_0000,
+    0x3e22_f983,
+    0x3c00,
+    0xbc00,
+    0x3f80,
+    0x3118,
+    0x1234_3c00,
+    0x4010_0000,
+    0xdead_beef,
 ];
 
 /// One word to try: usually from a row of the table with random operands, sometimes nothing but random bits.
@@ -32,7 +46,8 @@ fn random_chunk(rows: &[cdna4::Row], random: &mut Random) -> Vec<u8> {
         };
         if row.encoding == Encoding::Sdwa && random.below(2) == 0 {
             // Selectors of 7 are reserved; half of the words have none.
-            bits &= !((1 << 48 | 1 << 56) | if row.asm_mnemonic.starts_with("v_cmp") { 0 } else { 1 << 40 | 1 << 43 });
+            bits &= !((1 << 48 | 1 << 56)
+                | if row.asm_mnemonic.starts_with("v_cmp") { 0 } else { 1 << 40 | 1 << 43 });
         }
         bytes = bits.to_le_bytes()[..len].to_vec();
         let literal = match random.below(4) {
@@ -73,7 +88,9 @@ fn undefined_in_llvm(chunk: &[u8]) -> Option<&'static str> {
         let field = |at: u32, len: u32| high >> at & ((1 << len) - 1);
         let sdwa = low >> 31 == 0 && low & 0x1ff == 0xf9;
         let compare = low >> 25 == 0x3e;
-        if sdwa && (field(16, 3) == 7 || field(24, 3) == 7 || !compare && (field(8, 3) == 7 || field(11, 2) == 3)) {
+        if sdwa
+            && (field(16, 3) == 7 || field(24, 3) == 7 || !compare && (field(8, 3) == 7 || field(11, 2) == 3))
+        {
             return Some("reserved SDWA selector");
         }
         let (a, b) = (low >> 8 & 7, field(29, 3));
@@ -95,7 +112,8 @@ fn known_difference(ours: &[String], theirs: &[String], chunk: &[u8]) -> Option<
     let no_tuple = |t: &String| {
         ["192", "1024"].iter().any(|width| {
             ["V", "A"].iter().any(|file| {
-                let note = format!("/*Invalid register, operand has '{file}Reg_{width}_Align2' register class*/");
+                let note =
+                    format!("/*Invalid register, operand has '{file}Reg_{width}_Align2' register class*/");
                 t.match_indices(&note).any(|(at, _)| {
                     let register = t[..at].rsplit(' ').next().unwrap_or("");
                     register.starts_with("s[") || register.starts_with("ttmp[")
@@ -109,7 +127,10 @@ fn known_difference(ours: &[String], theirs: &[String], chunk: &[u8]) -> Option<
     // LLVM decodes every f8f6f4 source as eight registers before it narrows them.
     let inst = cdna4::decode(chunk).ok()?;
     let past_end = |field| matches!(inst.operand(field), Some(Operand::Agpr { first: 249.., .. }));
-    if theirs.is_empty() && inst.mnemonic().ends_with("f8f6f4") && (past_end(Field::Src0) || past_end(Field::Src1)) {
+    if theirs.is_empty()
+        && inst.mnemonic().ends_with("f8f6f4")
+        && (past_end(Field::Src0) || past_end(Field::Src1))
+    {
         return Some("FP6 or FP4 matrix source in the last accumulation registers");
     }
     None
@@ -177,7 +198,8 @@ impl Failures {
                 return;
             }
             self.total += 1;
-            let key = theirs.first().or(ours.first()).and_then(|t| t.split(' ').next()).unwrap_or("").to_owned();
+            let key =
+                theirs.first().or(ours.first()).and_then(|t| t.split(' ').next()).unwrap_or("").to_owned();
             self.examples
                 .entry(key)
                 .or_insert_with(|| format!("{bytes:02x?}\n      llvm {theirs:?}\n      ours {ours:?}"));
@@ -258,11 +280,15 @@ fn objdump(tool: &Path, object: &Path) -> Listing {
 #[test]
 fn aiter_code_objects_read_as_objdump_reads_them() {
     let Some(tool) = llvm_tool("llvm-objdump") else {
-        println!("skipped: aiter_code_objects_read_as_objdump_reads_them: needs llvm-objdump (set ROCM_PATH)");
+        println!(
+            "skipped: aiter_code_objects_read_as_objdump_reads_them: needs llvm-objdump (set ROCM_PATH)"
+        );
         return;
     };
     let Some(aiter) = std::env::var_os("AITER_DIR").map(PathBuf::from) else {
-        println!("skipped: aiter_code_objects_read_as_objdump_reads_them: needs AITER_DIR, a checkout of AITER");
+        println!(
+            "skipped: aiter_code_objects_read_as_objdump_reads_them: needs AITER_DIR, a checkout of AITER"
+        );
         return;
     };
     let objects = files(&aiter.join("hsa/gfx950"), "co");
@@ -283,7 +309,8 @@ fn aiter_code_objects_read_as_objdump_reads_them() {
                                 Some(symbols) => {
                                     let text = inst.text(*address);
                                     let offset = inst.value(Field::Simm16).unwrap() as u16;
-                                    let named = |s: &String| text.replace(&format!(" {offset}"), &format!(" {s}"));
+                                    let named =
+                                        |s: &String| text.replace(&format!(" {offset}"), &format!(" {s}"));
                                     symbols.iter().map(named).find(|t| t == theirs).unwrap_or(text)
                                 }
                                 None => inst.text(*address),
@@ -306,7 +333,9 @@ fn byte_list(line: &str) -> Option<Vec<u8>> {
     let end = list.find(|c: char| !(c.is_ascii_hexdigit() || "x, ".contains(c))).unwrap_or(list.len());
     let bytes: Option<Vec<u8>> = list[..end]
         .split(',')
-        .map(|b| b.trim().strip_prefix("0x").filter(|b| b.len() == 2).and_then(|b| u8::from_str_radix(b, 16).ok()))
+        .map(|b| {
+            b.trim().strip_prefix("0x").filter(|b| b.len() == 2).and_then(|b| u8::from_str_radix(b, 16).ok())
+        })
         .collect();
     bytes.filter(|b| b.len() % 4 == 0)
 }
@@ -318,7 +347,9 @@ fn llvms_own_test_words_read_as_llvm_mc_reads_them() {
         return;
     };
     let Some(source) = std::env::var_os("LLVM_SRC").map(PathBuf::from) else {
-        println!("skipped: llvms_own_test_words_read_as_llvm_mc_reads_them: needs LLVM_SRC, LLVM's folder `llvm`");
+        println!(
+            "skipped: llvms_own_test_words_read_as_llvm_mc_reads_them: needs LLVM_SRC, LLVM's folder `llvm`"
+        );
         return;
     };
     let mut chunks = BTreeSet::new();

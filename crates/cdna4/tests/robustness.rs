@@ -26,7 +26,11 @@ const FIELDS: [Field; 62] = [
 fn check(bytes: &[u8]) -> usize {
     match decode(bytes) {
         Ok(inst) => {
-            assert!(inst.size() <= bytes.len() && inst.size() % 4 == 0, "{bytes:02x?}: {} bytes", inst.size());
+            assert!(
+                inst.size() <= bytes.len() && inst.size() % 4 == 0,
+                "{bytes:02x?}: {} bytes",
+                inst.size()
+            );
             assert!(inst.asm_mnemonic().starts_with(inst.mnemonic()));
             assert_eq!(decode(&bytes[..inst.size()]).unwrap().text(0), inst.text(0), "{bytes:02x?}");
             for field in FIELDS {
@@ -47,8 +51,10 @@ fn check(bytes: &[u8]) -> usize {
 fn random_bytes_of_any_length() {
     let (mut state, mut decoded) = (7, 0);
     for _ in 0..2_000_000 {
-        let bytes: Vec<u8> =
-            [next(&mut state), next(&mut state), next(&mut state)].iter().flat_map(|x| x.to_le_bytes()).collect();
+        let bytes: Vec<u8> = [next(&mut state), next(&mut state), next(&mut state)]
+            .iter()
+            .flat_map(|x| x.to_le_bytes())
+            .collect();
         let len = (next(&mut state) % 25) as usize;
         decoded += usize::from(check(&bytes[..len]) != 0);
     }

@@ -577,7 +577,7 @@ impl Job<'_> {
             // Packed work-item ids, ten bits each (gfx90a and later).
             let ids = Lanes(std::array::from_fn(|lane| {
                 let item = first + lane as u32;
-                item % x | (item / x % y) << 10 | (item / x / y) << 20
+                (item % x) | ((item / x % y) << 10) | (item / x / y) << 20
             }));
             if let Ok(v0) = wave.vector_mut(0) {
                 *v0 = ids;

@@ -5,15 +5,15 @@ use std::ops::{Deref, DerefMut};
 /// The 64 lanes of one vector register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C, align(64))]
-pub struct Lanes(pub [u32; 64]);
+pub(crate) struct Lanes(pub [u32; 64]);
 
 impl Lanes {
     /// All lanes zero.
-    pub const ZERO: Lanes = Lanes([0; 64]);
+    pub(crate) const ZERO: Lanes = Lanes([0; 64]);
 
     /// The same dword in every lane.
     #[inline(always)]
-    pub fn splat(value: u32) -> Lanes {
+    pub(crate) fn splat(value: u32) -> Lanes {
         Lanes([value; 64])
     }
 }

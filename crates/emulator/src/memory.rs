@@ -22,7 +22,7 @@ use std::{
 
 pub use error::MemoryError;
 use mapping::{Mapping, PAGE_BYTES};
-pub use view::View;
+pub(crate) use view::View;
 use view::{Interval, Snapshot};
 
 /// Alignment of every allocation, bytes: what `hipMalloc` guarantees.
@@ -31,13 +31,13 @@ pub const ALLOCATION_ALIGN: u64 = 256;
 /// Base of the flat aperture onto LDS. The kernel driver puts the LDS aperture at 1 << 48 and the
 /// scratch aperture at 2 << 48 on GFX9 (amdkfd, `MAKE_LDS_APP_BASE_V9`): both outside canonical user
 /// addresses, hence never a host address.
-pub const SHARED_BASE: u64 = 1 << 48;
+pub(crate) const SHARED_BASE: u64 = 1 << 48;
 
 /// Base of the flat aperture onto the lane's scratch.
-pub const PRIVATE_BASE: u64 = 2 << 48;
+pub(crate) const PRIVATE_BASE: u64 = 2 << 48;
 
 /// Bytes that the two apertures cover: a 32-bit offset.
-pub const APERTURE_BYTES: u64 = 1 << 32;
+pub(crate) const APERTURE_BYTES: u64 = 1 << 32;
 
 /// Freed allocations that stay reserved, so that a stale pointer faults instead of hitting a successor.
 const QUARANTINE: usize = 64;

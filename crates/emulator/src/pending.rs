@@ -125,6 +125,7 @@ impl LdsWrite<'_> {
     }
 }
 
+#[cfg(test)]
 impl Pending {
     /// Outstanding operations as the hardware counters show them: (vm, lgkm).
     pub(crate) fn counts(&self) -> (u32, u32) {

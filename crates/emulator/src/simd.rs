@@ -110,3 +110,52 @@ macro_rules! simd {
     }};
 }
 pub(crate) use simd;
+
+/// Vector registers of the host from and to slices of dwords.
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod vector {
+    use std::arch::x86_64::*;
+
+    /// A 32-bit integer.
+    ///
+    /// Any bit pattern is a value; size and alignment are 4.
+    pub(crate) trait Dword: Copy {}
+    impl Dword for u32 {}
+    impl Dword for i32 {}
+
+    /// The first 8 dwords. Panics if there are fewer.
+    #[inline]
+    #[target_feature(enable = "avx")]
+    pub(crate) fn load256<T: Dword>(from: &[T]) -> __m256i {
+        let from = &from[..8];
+        // SAFETY: `from` is 32 readable bytes; the instruction needs no alignment.
+        unsafe { _mm256_loadu_si256(from.as_ptr().cast()) }
+    }
+
+    /// Writes the first 8 dwords. Panics if there are fewer.
+    #[inline]
+    #[target_feature(enable = "avx")]
+    pub(crate) fn store256<T: Dword>(to: &mut [T], value: __m256i) {
+        let to = &mut to[..8];
+        // SAFETY: `to` is 32 writable bytes of a type that takes any bits; no alignment is needed.
+        unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), value) }
+    }
+
+    /// The first 16 dwords. Panics if there are fewer.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    pub(crate) fn load512<T: Dword>(from: &[T]) -> __m512i {
+        let from = &from[..16];
+        // SAFETY: `from` is 64 readable bytes; the instruction needs no alignment.
+        unsafe { _mm512_loadu_si512(from.as_ptr().cast()) }
+    }
+
+    /// Writes the first 16 dwords. Panics if there are fewer.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    pub(crate) fn store512<T: Dword>(to: &mut [T], value: __m512i) {
+        let to = &mut to[..16];
+        // SAFETY: `to` is 64 writable bytes of a type that takes any bits; no alignment is needed.
+        unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), value) }
+    }
+}

@@ -7,8 +7,11 @@ use std::process::{Command, Stdio};
 /// `name` of the ROCm or LLVM that `ROCM_PATH`, the workspace's `.rocm` or `/opt/rocm` holds.
 pub(crate) fn llvm_tool(name: &str) -> Option<PathBuf> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.rocm");
-    let roots = std::env::var_os("ROCM_PATH").map(PathBuf::from).into_iter().chain([workspace, "/opt/rocm".into()]);
-    roots.flat_map(|root| [root.join("llvm/bin").join(name), root.join("bin").join(name)]).find(|path| path.is_file())
+    let roots =
+        std::env::var_os("ROCM_PATH").map(PathBuf::from).into_iter().chain([workspace, "/opt/rocm".into()]);
+    roots
+        .flat_map(|root| [root.join("llvm/bin").join(name), root.join("bin").join(name)])
+        .find(|path| path.is_file())
 }
 
 /// What separates the answers: an instruction with a literal that no test word has.
@@ -38,7 +41,11 @@ pub(crate) fn llvm_mc(tool: &Path, chunks: &[Vec<u8>]) -> Vec<Vec<String>> {
     let stdout = String::from_utf8(output.stdout).expect("llvm-mc prints UTF-8");
     let (mut all, mut current) = (Vec::new(), Vec::new());
     for line in stdout.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('.')) {
-        if line == MARKER_TEXT { all.push(std::mem::take(&mut current)) } else { current.push(line.to_owned()) }
+        if line == MARKER_TEXT {
+            all.push(std::mem::take(&mut current))
+        } else {
+            current.push(line.to_owned())
+        }
     }
     all
 }

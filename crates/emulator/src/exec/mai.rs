@@ -16,7 +16,8 @@
 //! from: 1 the first 32, 2 the last 32, 3 sixteen lanes on (mod 64), 4–7 sixteenth BLGP − 4. FP64: BLGP
 //! negates A, B, C. Sparse: indices are 2 bits per stored element of the lane's row, in the register of
 //! src2; CBSZ = 0: ABID says which set of them (16-bit formats with 4 stored elements: byte 0–3; 8 stored
-//! elements: half 0–1; 16: the whole register), CBSZ ≠ 0: the first. f8f6f4: CBSZ and BLGP are formats.
+//! elements: half 0–1; 16: the whole register), CBSZ ≠ 0: the first. f8f6f4: CBSZ and BLGP are formats. The prefix
+//! of a scaled form has the NEG and ABS bits of VOP3P; those of C act, magnitude first.
 //!
 //! Scales are E8M0 bytes, 0xff NaN. A register provides the byte that {op_sel_hi, op_sel} selects, per
 //! lane. An inline float constant provides its exponent, so that 1.0 is a scale of 1: composable_kernel's
@@ -50,6 +51,9 @@ use crate::{
 /// Every NaN result.
 const NAN: u32 = 0x7fc0_0000;
 
+/// Sign of an f32.
+const SIGN: u32 = 1 << 31;
+
 /// First accumulation register in [`Arg::Vector`].
 const ACC: u16 = 256;
 
@@ -68,13 +72,16 @@ pub(super) fn decode(inst: &Inst, op: &mut Op) -> bool {
     }
     let Some(mut form) = Form::parse(name) else { return false };
     let value = |field| inst.value(field).unwrap_or(0) as u32;
+    let scaled = name.starts_with("v_mfma_scale_");
     let control = Control {
         cbsz: value(Field::Cbsz),
         abid: value(Field::Abid),
         blgp: value(Field::Blgp),
-        scaled: name.starts_with("v_mfma_scale_"),
+        scaled,
         byte_a: value(Field::OpSel) & 1 | (value(Field::OpSelHi) & 1) << 1,
         byte_b: value(Field::OpSel) >> 1 & 1 | (value(Field::OpSelHi) >> 1 & 1) << 1,
+        negate_c: scaled && inst.bits() >> 63 & 1 == 1,
+        magnitude_c: scaled && inst.bits() >> 10 & 1 == 1,
     };
     if form.narrow {
         let (Some(a), Some(b)) = (Element::from_control(control.cbsz), Element::from_control(control.blgp))
@@ -102,6 +109,8 @@ struct Control {
     scaled: bool,
     byte_a: u32,
     byte_b: u32,
+    negate_c: bool,
+    magnitude_c: bool,
 }
 
 impl Control {
@@ -111,7 +120,9 @@ impl Control {
             | self.blgp << 8
             | (self.scaled as u32) << 12
             | self.byte_a << 16
-            | self.byte_b << 20) as i32
+            | self.byte_b << 20
+            | (self.negate_c as u32) << 24
+            | (self.magnitude_c as u32) << 25) as i32
     }
 
     #[inline(always)]
@@ -124,6 +135,8 @@ impl Control {
             scaled: field(12, 1) == 1,
             byte_a: field(16, 3),
             byte_b: field(20, 3),
+            negate_c: field(24, 1) == 1,
+            magnitude_c: field(25, 1) == 1,
         }
     }
 
@@ -455,6 +468,12 @@ fn read_c<const REGISTERS: usize>(wave: &Wave, op: &Op) -> Result<[Lanes; REGIST
         Arg::Int(0) => {}
         other => c = [Lanes::splat(wave.scalar_arg(other)); REGISTERS],
     }
+    let control = Control::unpack(op.imm);
+    if control.negate_c || control.magnitude_c {
+        let keep = if control.magnitude_c { !SIGN } else { !0 };
+        let flip = if control.negate_c { SIGN } else { 0 };
+        c.iter_mut().flat_map(|lanes| lanes.iter_mut()).for_each(|x| *x = (*x & keep) ^ flip);
+    }
     Ok(c)
 }
 
@@ -552,13 +571,12 @@ fn add_scales(form: Form, element: Element, split: &mut Split, scale: Option<&[u
     split.largest = operand::ZERO_EXPONENT;
 }
 
-/// The selected scale bytes of A and B by lane; `None` without scaling.
+/// One byte per lane; `None` without scaling.
+type ScaleBytes = Option<[u8; 64]>;
+
+/// The selected scale bytes of A and B.
 #[inline(always)]
-fn scales(
-    wave: &Wave,
-    op: &Op,
-    control: Control,
-) -> Result<(Option<[u8; 64]>, Option<[u8; 64]>), Box<Fault>> {
+fn scales(wave: &Wave, op: &Op, control: Control) -> Result<(ScaleBytes, ScaleBytes), Box<Fault>> {
     if !control.scaled {
         return Ok((None, None));
     }

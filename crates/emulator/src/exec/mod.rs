@@ -22,7 +22,7 @@ pub(crate) use flat::rig;
 use crate::{
     fault::{Fault, FaultKind},
     op::{Arg, Mods, Op, Select},
-    simd::{Exec, Step},
+    simd::Step,
     wave::{Cx, Wave},
 };
 
@@ -81,4 +81,5 @@ pub(crate) fn illegal() -> Op {
 }
 
 /// [`unsupported`] as the value to compare with: an [`Op`] that nothing claimed.
-pub(crate) const UNSUPPORTED: Exec = unsupported;
+#[cfg(test)]
+pub(crate) const UNSUPPORTED: crate::simd::Exec = unsupported;

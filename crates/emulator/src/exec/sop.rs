@@ -154,8 +154,8 @@ fn sop2(name: &str) -> Option<Exec> {
         "s_bfm_b32" => w32!(|a, b, c| (((1 << (a & 31)) - 1) << (b & 31), c)),
         "s_bfm_b64" => shape!(read32, read32, write64: |a: u32, b: u32, c| (((1u64 << (a & 63)) - 1) << (b & 63), c)),
         "s_mul_i32" => w32!(|a, b, c| (a.wrapping_mul(b), c)),
-        "s_mul_hi_u32" => w32!(|a, b, c| ((a as u64 * b as u64 >> 32) as u32, c)),
-        "s_mul_hi_i32" => w32!(|a, b, c| ((a as i32 as i64 * b as i32 as i64 >> 32) as u32, c)),
+        "s_mul_hi_u32" => w32!(|a, b, c| (((a as u64 * b as u64) >> 32) as u32, c)),
+        "s_mul_hi_i32" => w32!(|a, b, c| (((a as i32 as i64 * b as i32 as i64) >> 32) as u32, c)),
         "s_bfe_u32" => logic32!(|a, b| (a >> (b & 31)) & low_mask(b >> 16 & 0x7f) as u32),
         "s_bfe_i32" => logic32!(|a, b| extend(((a as i32) >> (b & 31)) as i64, b >> 16 & 0x7f) as u32),
         "s_bfe_u64" => shift64!(|a, b, _| nonzero64((a >> (b & 63)) & low_mask(b >> 16 & 0x7f))),
@@ -385,7 +385,7 @@ fn whole_quads(value: u64) -> u64 {
 }
 
 fn twice_each_bit(value: u32) -> u64 {
-    (0..32).fold(0, |all, bit| all | (value as u64 >> bit & 1) * (3 << (2 * bit)))
+    (0..32).fold(0, |all, bit| all | ((value as u64 >> bit & 1) * (3 << (2 * bit))))
 }
 
 fn conditional_move32(wave: &mut Wave, op: &Op, _cx: &mut Cx<'_>) -> Step {

@@ -95,8 +95,8 @@ fn operands(inst: &Inst, op: &mut Op) {
             bound_ctrl: flag(Field::BoundCtrl) != 0,
         },
         Encoding::Sdwa => Select::Sdwa {
-            src0: inst.value(Field::Src0Sel).unwrap_or(6) as u8 | (inst.bits() >> 51 & 1) as u8 * 8,
-            src1: inst.value(Field::Src1Sel).unwrap_or(6) as u8 | (inst.bits() >> 59 & 1) as u8 * 8,
+            src0: inst.value(Field::Src0Sel).unwrap_or(6) as u8 | ((inst.bits() >> 51 & 1) as u8 * 8),
+            src1: inst.value(Field::Src1Sel).unwrap_or(6) as u8 | ((inst.bits() >> 59 & 1) as u8 * 8),
             dst: inst.value(Field::DstSel).unwrap_or(6) as u8,
             unused: flag(Field::DstUnused) as u8,
         },

@@ -74,8 +74,8 @@ pub(super) fn handler(mnemonic: &str) -> Option<Exec> {
         "v_cvt_pk_bf8_f32" => simd!(|wave, op, _cx| narrow_pair(wave, op, BF8)),
         "v_cvt_sr_fp8_f32" => simd!(|wave, op, _cx| narrow_stochastic(wave, op, FP8)),
         "v_cvt_sr_bf8_f32" => simd!(|wave, op, _cx| narrow_stochastic(wave, op, BF8)),
-        "v_cvt_sr_f16_f32" => each!(half_stochastic: |a, r| f16_stochastic(a, r)),
-        "v_cvt_sr_bf16_f32" => each!(half_stochastic: |a, r| bf16_stochastic(a, r)),
+        "v_cvt_sr_f16_f32" => each!(half_stochastic: f16_stochastic),
+        "v_cvt_sr_bf16_f32" => each!(half_stochastic: bf16_stochastic),
         "v_perm_b32" => each!(int3: |a, b, selects| permute((a as u64) << 32 | b as u64, selects)),
         _ => return None,
     })
@@ -359,5 +359,5 @@ fn bf16_stochastic(value: f32, random: u32) -> u32 {
     if !value.is_finite() {
         return bf16_from_f32(value);
     }
-    (bits as u64 + (random >> 16) as u64 >> 16) as u32
+    ((bits as u64 + (random >> 16) as u64) >> 16) as u32
 }

@@ -93,7 +93,7 @@ fn circle(x: f32) -> (u32, f64, f64) {
     let x = x as f64;
     let large = x.abs() > 1e9;
     // Beyond 2²⁴ every f32 is a whole number of revolutions.
-    let turns = if large { x - x } else { x };
+    let turns = if large { 0.0 * x.abs() } else { x };
     let quarters = turns * 4.0;
     let nearest = (quarters + ROUND_F64) - ROUND_F64;
     let quadrant = (nearest + ROUND_F64).to_bits() as u32 & 3;

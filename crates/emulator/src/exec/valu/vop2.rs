@@ -33,10 +33,10 @@ pub(super) fn handler(mnemonic: &str) -> Option<Exec> {
         "v_max_f32" => each!(f32_pick2[max2_nan]: |a, b| a.max(b)),
 
         "v_mul_i32_i24" => each!(int2: |a, b| sext(a, 24).wrapping_mul(sext(b, 24)) as u32),
-        "v_mul_hi_i32_i24" => each!(int2: |a, b| (sext(a, 24) as i64 * sext(b, 24) as i64 >> 32) as u32),
+        "v_mul_hi_i32_i24" => each!(int2: |a, b| ((sext(a, 24) as i64 * sext(b, 24) as i64) >> 32) as u32),
         "v_mul_u32_u24" => each!(int2: |a, b| (a & 0xff_ffff).wrapping_mul(b & 0xff_ffff)),
         "v_mul_hi_u32_u24" => {
-            each!(int2: |a, b| ((a & 0xff_ffff) as u64 * (b & 0xff_ffff) as u64 >> 32) as u32)
+            each!(int2: |a, b| (((a & 0xff_ffff) as u64 * (b & 0xff_ffff) as u64) >> 32) as u32)
         }
         "v_min_i32" => each!(int2: |a, b| (a as i32).min(b as i32) as u32),
         "v_max_i32" => each!(int2: |a, b| (a as i32).max(b as i32) as u32),
@@ -68,7 +68,7 @@ pub(super) fn handler(mnemonic: &str) -> Option<Exec> {
             each!(f16x3[Exact, Rest::Keep]: |a, b, c| to_f32(from_f32(a * b)) + c)
         }
         "v_fmac_f16" | "v_fmamk_f16" | "v_fmaak_f16" => {
-            each!(f16x3[Fma, Rest::Keep]: |a, b, c| fma_odd(a, b, c))
+            each!(f16x3[Fma, Rest::Keep]: fma_odd)
         }
         "v_min_f16" => each!(f16_pick2[min2_nan]: |a, b| a.min(b)),
         "v_max_f16" => each!(f16_pick2[max2_nan]: |a, b| a.max(b)),
@@ -88,12 +88,12 @@ pub(super) fn handler(mnemonic: &str) -> Option<Exec> {
         "v_max_i16" => each!(word2[Rest::Zero]: |a, b| (a as i16).max(b as i16) as u16),
         "v_min_i16" => each!(word2[Rest::Zero]: |a, b| (a as i16).min(b as i16) as u16),
 
-        "v_dot2c_f32_f16" => each!(dot_f32[Kind::PackedF16]: |a, b, c| f16_pair(a, b, c)),
-        "v_dot2c_f32_bf16" => each!(dot_f32[Kind::PackedBf16]: |a, b, c| bf16_pair(a, b, c)),
+        "v_dot2c_f32_f16" => each!(dot_f32[Kind::PackedF16]: f16_pair),
+        "v_dot2c_f32_bf16" => each!(dot_f32[Kind::PackedBf16]: bf16_pair),
         "v_dot2c_i32_i16" => each!(dot_i32[16, true]: |x| sext(x, 16) as i64),
         "v_dot4c_i32_i8" => each!(dot_i32[8, true]: |x| sext(x, 8) as i64),
         "v_dot8c_i32_i4" => each!(dot_i32[4, true]: |x| sext(x, 4) as i64),
-        "v_pk_fmac_f16" => each!(packed_f16x3[Fma]: |a, b, c| fma_odd(a, b, c)),
+        "v_pk_fmac_f16" => each!(packed_f16x3[Fma]: fma_odd),
         _ => return None,
     })
 }

@@ -31,7 +31,7 @@ pub(super) fn handler(mnemonic: &str) -> Option<Exec> {
         "v_fma_f32" | "v_fma_legacy_f32" => each!(f32x3[Fma]: |a, b, c| a.mul_add(b, c)),
         "v_min3_f32" => each!(f32_pick3[min3_nan]: |a, b, c| a.min(b).min(c)),
         "v_max3_f32" => each!(f32_pick3[max3_nan]: |a, b, c| a.max(b).max(c)),
-        "v_med3_f32" => each!(f32_pick3[min3_nan]: |a, b, c| median(a, b, c)),
+        "v_med3_f32" => each!(f32_pick3[min3_nan]: median),
         "v_minimum3_f32" => each!(f32_pick3[propagate3_nan]: |a, b, c| a.min(b).min(c)),
         "v_maximum3_f32" => each!(f32_pick3[propagate3_nan]: |a, b, c| a.max(b).max(c)),
         "v_div_fixup_f32" => simd!(|wave, op, _cx| div_fixup_single(wave, op)),
@@ -98,8 +98,8 @@ pub(super) fn handler(mnemonic: &str) -> Option<Exec> {
         "v_ashr_pk_i8_i32" => simd!(|wave, op, _cx| shift_pack(wave, op, -128, 127)),
         "v_ashr_pk_u8_i32" => simd!(|wave, op, _cx| shift_pack(wave, op, 0, 255)),
         "v_mul_lo_u32" | "v_mul_lo_i32" => each!(int2: |a, b| a.wrapping_mul(b)),
-        "v_mul_hi_u32" => each!(int2: |a, b| (a as u64 * b as u64 >> 32) as u32),
-        "v_mul_hi_i32" => each!(int2: |a, b| (a as i32 as i64 * b as i32 as i64 >> 32) as u32),
+        "v_mul_hi_u32" => each!(int2: |a, b| ((a as u64 * b as u64) >> 32) as u32),
+        "v_mul_hi_i32" => each!(int2: |a, b| ((a as i32 as i64 * b as i32 as i64) >> 32) as u32),
         "v_add_i32" => {
             each!(int2_clamp[|a, b| (a as i32).saturating_add(b as i32) as u32]: |a, b| a.wrapping_add(b))
         }
@@ -107,14 +107,14 @@ pub(super) fn handler(mnemonic: &str) -> Option<Exec> {
             each!(int2_clamp[|a, b| (a as i32).saturating_sub(b as i32) as u32]: |a, b| a.wrapping_sub(b))
         }
 
-        "v_fma_f16" => each!(f16x3[Fma, Rest::Zero]: |a, b, c| fma_odd(a, b, c)),
-        "v_fma_legacy_f16" => each!(f16x3[Fma, Rest::Zero]: |a, b, c| fma_odd(a, b, c)),
+        "v_fma_f16" => each!(f16x3[Fma, Rest::Zero]: fma_odd),
+        "v_fma_legacy_f16" => each!(f16x3[Fma, Rest::Zero]: fma_odd),
         "v_mad_f16" | "v_mad_legacy_f16" => {
             each!(f16x3[Exact, Rest::Zero]: |a, b, c| to_f32(from_f32(a * b)) + c)
         }
         "v_min3_f16" => each!(f16_pick3[min3_nan]: |a, b, c| a.min(b).min(c)),
         "v_max3_f16" => each!(f16_pick3[max3_nan]: |a, b, c| a.max(b).max(c)),
-        "v_med3_f16" => each!(f16_pick3[min3_nan]: |a, b, c| median(a, b, c)),
+        "v_med3_f16" => each!(f16_pick3[min3_nan]: median),
         "v_div_fixup_f16" | "v_div_fixup_legacy_f16" => simd!(|wave, op, _cx| div_fixup_half(wave, op)),
         "v_pack_b32_f16" => simd!(|wave, op, _cx| pack_halves(wave, op)),
         "v_mad_u16" | "v_mad_legacy_u16" => simd!(|wave, op, _cx| mad_word(wave, op, mad_u16)),
@@ -397,6 +397,7 @@ fn scale_double(value: f64, exponent: i32) -> f64 {
 /// denormal. The published pseudocode scales a huge denominator *up* where the quotient is denormal too, which
 /// would overflow; scaling it down is what `v_div_fmas`'s correction needs, so that is done here.
 #[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "the conditions of the manual's case list")]
 fn div_scale_power(
     e1: i32,
     e2: i32,
@@ -495,7 +496,7 @@ fn div_fmas_single(wave: &mut Wave, op: &Op) -> Step {
     let mut lane_scale = [1.0f32; 64];
     for (lane, scale) in lane_scale.iter_mut().enumerate() {
         let large = c[lane] >> 23 & 0xff > 127;
-        let factor = if large { 18_446_744_073_709_551_616.0 } else { 5.421_010_862_427_522e-20 };
+        let factor = if large { 18_446_744_073_709_551_616.0 } else { 5.421_011e-20 };
         *scale = if vcc >> lane & 1 != 0 { factor } else { 1.0 };
     }
     let (mode, round) = (wave.mode, Round::single(wave.mode));

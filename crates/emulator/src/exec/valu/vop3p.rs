@@ -27,7 +27,7 @@ pub(super) fn handler(mnemonic: &str) -> Option<Exec> {
     Some(match mnemonic {
         "v_pk_add_f16" => each!(packed_f16x2[Add]: |a, b| a + b),
         "v_pk_mul_f16" => each!(packed_f16x2[Mul]: |a, b| a * b),
-        "v_pk_fma_f16" => each!(packed_f16x3[Fma]: |a, b, c| fma_odd(a, b, c)),
+        "v_pk_fma_f16" => each!(packed_f16x3[Fma]: fma_odd),
         "v_pk_min_f16" => each!(packed_pick2[min2_nan]: |a, b| a.min(b)),
         "v_pk_max_f16" => each!(packed_pick2[max2_nan]: |a, b| a.max(b)),
         "v_pk_minimum3_f16" => each!(packed_pick3[propagate3_nan]: |a, b, c| a.min(b).min(c)),
@@ -55,8 +55,8 @@ pub(super) fn handler(mnemonic: &str) -> Option<Exec> {
         }
         "v_pk_max_u16" => each!(packed_int2[|a, b| a.max(b)]: |a, b| a.max(b)),
         "v_pk_min_u16" => each!(packed_int2[|a, b| a.min(b)]: |a, b| a.min(b)),
-        "v_pk_mad_i16" => each!(packed_mad: |a, b, c, clamp| mad_i16(a, b, c, clamp)),
-        "v_pk_mad_u16" => each!(packed_mad: |a, b, c, clamp| mad_u16(a, b, c, clamp)),
+        "v_pk_mad_i16" => each!(packed_mad: mad_i16),
+        "v_pk_mad_u16" => each!(packed_mad: mad_u16),
 
         "v_pk_add_f32" => each!(pair_f32x2[Add]: |a, b| a + b),
         "v_pk_mul_f32" => each!(pair_f32x2[Mul]: |a, b| a * b),
@@ -67,7 +67,7 @@ pub(super) fn handler(mnemonic: &str) -> Option<Exec> {
         "v_fma_mixlo_f16" | "v_mad_mixlo_f16" => simd!(|wave, op, _cx| mix(wave, op, Some(0))),
         "v_fma_mixhi_f16" | "v_mad_mixhi_f16" => simd!(|wave, op, _cx| mix(wave, op, Some(16))),
 
-        "v_dot2_f32_f16" => each!(dot_f32[Kind::PackedF16]: |a, b, c| f16_pair(a, b, c)),
+        "v_dot2_f32_f16" => each!(dot_f32[Kind::PackedF16]: f16_pair),
         "v_dot2_f32_bf16" => each!(dot_f32[Kind::PackedBf16]: |a, b, c| {
             let high = f32::from_bits(a & 0xffff_0000) * f32::from_bits(b & 0xffff_0000);
             (f32::from_bits(a << 16) * f32::from_bits(b << 16) + high) + c
