@@ -46,7 +46,9 @@ fn main() {
     // Extension symbols (`vhip*`) have no node in ROCm's library.
     nodes_macro.push_str("}\n");
     assert!(
-        ours.iter().filter(|name| !name.starts_with("vhip")).all(|name| symbols.iter().any(|(s, _)| s == name)),
+        ours.iter()
+            .filter(|name| !name.starts_with("vhip"))
+            .all(|name| symbols.iter().any(|(s, _)| s == name)),
         "a function of src/ is not a symbol of libamdhip64"
     );
 

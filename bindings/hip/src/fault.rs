@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 #[serde(default)]
 #[non_exhaustive]
 pub struct DeviceFault {
-    /// Class of the reason, such as `out_of_bounds` or `barrier_deadlock`.
+    /// Class of the reason, such as `out-of-bounds` or `barrier-divergence`.
     pub kind: String,
     /// The reason in one sentence.
     pub message: String,
@@ -20,8 +20,8 @@ pub struct DeviceFault {
     pub kernel: Option<String>,
     /// Address of the instruction in device memory, in bytes.
     pub pc: Option<u64>,
-    /// Offset of the instruction from the kernel's entry, in bytes.
-    pub offset: Option<u64>,
+    /// Offset of the instruction from the kernel's entry, in bytes; negative in a function before it.
+    pub offset: Option<i64>,
     /// The instruction, disassembled.
     pub instruction: Option<String>,
     /// Coordinates of the workgroup.
@@ -58,6 +58,7 @@ impl fmt::Display for DeviceFault {
             write!(f, " in kernel {kernel}")?;
         }
         match (self.offset, self.pc) {
+            (Some(offset), _) if offset < 0 => write!(f, " at -{:#x}", offset.unsigned_abs())?,
             (Some(offset), _) => write!(f, " at +{offset:#x}")?,
             (None, Some(pc)) => write!(f, " at pc {pc:#x}")?,
             (None, None) => {}
@@ -86,7 +87,7 @@ mod tests {
     #[test]
     fn a_full_report_reads_as_one_line() {
         let fault = DeviceFault::parse(
-            r#"{"kind": "out_of_bounds", "message": "4-byte store to 0x7000 outside every allocation",
+            r#"{"kind": "out-of-bounds", "message": "4-byte store to 0x7000 outside every allocation",
                 "kernel": "vadd", "pc": 4128, "offset": 32, "workgroup": [3, 0, 0], "wave": 1, "lanes": [7],
                 "instruction": "global_store_dword v[0:1], v2, off", "address": 28672, "later": true}"#,
         )
@@ -104,5 +105,11 @@ mod tests {
         let fault = DeviceFault::parse(r#"{"message": "waves wait at a barrier", "pc": 16}"#).unwrap();
         assert_eq!(fault.to_string(), "waves wait at a barrier at pc 0x10");
         assert!(DeviceFault::parse("[]x").is_err());
+    }
+
+    #[test]
+    fn a_place_before_the_entry_has_a_sign() {
+        let fault = DeviceFault::parse(r#"{"message": "trap 2", "kernel": "k", "offset": -64}"#).unwrap();
+        assert_eq!(fault.to_string(), "trap 2 in kernel k at -0x40");
     }
 }

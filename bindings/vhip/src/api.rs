@@ -1,6 +1,9 @@
 //! The shape of every exported function.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    ffi::{CStr, c_char},
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use hip_sys::hipError_t;
 
@@ -33,6 +36,19 @@ pub(crate) unsafe fn put<T>(pointer: *mut T, value: T) -> Status {
     Ok(())
 }
 
+/// A C string of the caller.
+///
+/// # Safety
+/// `pointer` is null or points to a NUL-terminated string that outlives the use of the result.
+pub(crate) unsafe fn text<'a>(pointer: *const c_char) -> Result<&'a str, hipError_t> {
+    if pointer.is_null() {
+        return Err(hipError_t::hipErrorInvalidValue);
+    }
+    // SAFETY: not null, and the caller's promise.
+    let text = unsafe { CStr::from_ptr(pointer) };
+    text.to_str().map_err(|_| hipError_t::hipErrorInvalidValue)
+}
+
 /// Defines exported functions with libamdhip64's symbol versions.
 ///
 /// The arguments are what the C caller passed: a pointer is null or valid for what HIP documents.
@@ -56,7 +72,13 @@ macro_rules! version {
     ($name:ident) => {
         #[cfg(target_os = "linux")]
         std::arch::global_asm!(concat!(
-            ".symver ", stringify!($name), ", ", stringify!($name), "@@", node!($name), ", remove"
+            ".symver ",
+            stringify!($name),
+            ", ",
+            stringify!($name),
+            "@@",
+            node!($name),
+            ", remove"
         ));
     };
 }

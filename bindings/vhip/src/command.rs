@@ -1,19 +1,16 @@
 //! One unit of work of a stream: run at once, or recorded into a graph.
 
-use std::{ffi::c_void, sync::Arc};
+use std::{
+    ffi::c_void,
+    sync::{Arc, Mutex},
+};
 
-use emulator::RunOptions;
+use emulator::{LaunchError, Refusal};
 use hip_sys::hipError_t;
 
 use crate::{
-    api::Status,
-    device::VirtualDevice,
-    event::Event,
-    function::Function,
-    graph::ExecutableGraph,
+    api::Status, device::VirtualDevice, event::Event, extension, function::Function, graph::ExecutableGraph,
     pointer,
-    runtime::lock,
-    stream::Stream,
 };
 
 /// A host pointer or a device address: both are addresses of this process.
@@ -22,8 +19,8 @@ pub(crate) type Address = u64;
 /// What a stream executes.
 #[derive(Clone)]
 pub(crate) enum Command {
-    /// A kernel launch; `kernarg` holds the explicit arguments as the code object lays them out.
-    Kernel { function: Arc<Function>, grid: [u32; 3], block: [u32; 3], dynamic_lds: u32, kernarg: Vec<u8> },
+    /// A kernel launch.
+    Kernel(KernelLaunch),
     /// A copy of `rows` rows of `width` bytes (one row for a linear copy).
     Copy { target: Address, target_pitch: u64, source: Address, source_pitch: u64, width: u64, rows: u64 },
     /// Fills `rows` rows of `count` elements of `element` bytes with the low bytes of `value`.
@@ -35,84 +32,129 @@ pub(crate) enum Command {
     /// Waits for an event.
     Wait { event: Arc<Event> },
     /// All nodes of another graph.
-    Child { graph: Arc<std::sync::Mutex<ExecutableGraph>> },
+    Child { graph: Arc<Mutex<ExecutableGraph>> },
     /// A dependency without work.
     Empty,
+}
+
+/// A kernel with everything that it runs on.
+#[derive(Clone)]
+pub(crate) struct KernelLaunch {
+    pub function: Arc<Function>,
+    /// Workgroups in x, y, z.
+    pub grid: [u32; 3],
+    /// Work-items of a workgroup in x, y, z.
+    pub block: [u32; 3],
+    /// Bytes.
+    pub dynamic_lds: u32,
+    /// The explicit arguments as the code object lays them out.
+    pub kernarg: Vec<u8>,
 }
 
 /// `hipHostFn_t` without the Option.
 pub(crate) type HostFunction = unsafe extern "C" fn(*mut c_void);
 
 impl Command {
-    /// Executes the command as the next one of `stream` on its device.
-    pub(crate) fn run(&self, stream: &Stream) -> Status {
-        let device = &stream.device;
+    /// Executes the command on `device`, beginning at the virtual instant `at`; yields the instant of its end.
+    /// Both are nanoseconds since the device's creation.
+    pub(crate) fn run(&self, device: &Arc<VirtualDevice>, at: f64) -> Result<f64, hipError_t> {
         device.refuse_after_fault()?;
         match self {
-            Command::Kernel { function, grid, block, dynamic_lds, kernarg } => {
-                let nanos = launch(device, function, *grid, *block, *dynamic_lds, kernarg)?;
-                stream.advance(nanos);
-                Ok(())
+            Command::Kernel(launch) => {
+                let _turn = device.turn();
+                launch.run(device).map(|nanos| at + nanos)
             }
             Command::Copy { target, target_pitch, source, source_pitch, width, rows } => {
+                let _turn = device.turn();
                 for row in 0..*rows {
                     pointer::copy(target + row * target_pitch, source + row * source_pitch, *width)?;
                 }
-                Ok(())
+                Ok(at + pointer::copy_nanos(*target, *source, width * rows))
             }
             Command::Fill { target, pitch, value, element, count, rows } => {
+                let _turn = device.turn();
                 for row in 0..*rows {
                     pointer::fill(target + row * pitch, *value, *element, *count)?;
                 }
-                Ok(())
+                Ok(at + pointer::fill_nanos(count * *element as u64 * rows))
             }
             Command::Host { function, data } => {
                 // SAFETY: the program gave this function and this argument for each other (hipLaunchHostFunc).
                 unsafe { function(*data as *mut c_void) };
-                Ok(())
+                Ok(at)
             }
             Command::Record { event } => {
-                event.complete(stream.now());
-                Ok(())
+                event.complete(at);
+                Ok(at)
             }
-            Command::Wait { event } => {
-                if let Some(at) = event.time() {
-                    stream.wait_until(at);
-                }
-                Ok(())
-            }
+            Command::Wait { event } => Ok(event.time().map_or(at, |instant| at.max(instant))),
             Command::Child { graph } => {
-                let graph = lock(graph).clone();
-                graph.run(stream)
+                let graph = crate::runtime::lock(graph).clone();
+                graph.run(device, at)
             }
-            Command::Empty => Ok(()),
+            Command::Empty => Ok(at),
         }
     }
 }
 
-/// Runs a kernel; a fault becomes the device's sticky error and the launch itself succeeds, as on hardware.
-fn launch(
-    device: &Arc<VirtualDevice>,
-    function: &Function,
-    grid: [u32; 3],
-    block: [u32; 3],
-    dynamic_lds: u32,
-    kernarg: &[u8],
-) -> Result<f64, hipError_t> {
-    if function.module.device.id != device.id {
-        return Err(hipError_t::hipErrorInvalidDevice);
-    }
-    let options: RunOptions = crate::extension::run_options();
-    let launch = emulator::Launch { grid, block, dynamic_lds, kernarg, options };
-    match device.emulator.launch(&function.module.image, &function.kernel, &launch) {
-        Ok(report) => Ok(device.note_launch(&function.kernel, &report)),
-        Err(emulator::LaunchError::Fault(fault)) => {
-            device.note_fault(&fault);
-            Ok(0.0)
-        }
-        Err(refused) => {
-            eprintln!("vhip: launch of {} refused: {refused}", function.kernel);
+impl KernelLaunch {
+    /// What can be refused before the kernel runs, so that a capture refuses it too.
+    pub(crate) fn check(&self) -> Status {
+        let info = self.function.info();
+        let refuse = |why: String| {
+            eprintln!("vhip: launch of {} refused: {why}", self.function.kernel());
             Err(hipError_t::hipErrorInvalidConfiguration)
+        };
+        if self.grid.contains(&0) || self.block.contains(&0) {
+            return refuse(format!(
+                "grid {:?} and block {:?} need at least 1 in every dimension",
+                self.grid, self.block
+            ));
         }
+        let threads: u64 = self.block.iter().map(|n| *n as u64).product();
+        if info.max_workgroup != 0 && threads > info.max_workgroup as u64 {
+            return refuse(format!(
+                "a block of {threads} work-items exceeds the kernel's limit {}; see __launch_bounds__",
+                info.max_workgroup
+            ));
+        }
+        Ok(())
+    }
+
+    /// Runs the kernel; yields its modelled nanoseconds. A fault becomes the device's sticky error and the
+    /// launch itself succeeds, as on hardware.
+    fn run(&self, device: &Arc<VirtualDevice>) -> Result<f64, hipError_t> {
+        let function = &self.function;
+        let launch = emulator::Launch {
+            grid: self.grid,
+            block: self.block,
+            dynamic_lds: self.dynamic_lds,
+            kernarg: &self.kernarg,
+            options: extension::run_options(),
+        };
+        match device.emulator.launch(&function.module.image, function.kernel(), &launch) {
+            Ok(report) => Ok(device.note_launch(function.kernel(), &report)),
+            Err(LaunchError::Fault(fault)) => {
+                device.note_fault(&fault);
+                Ok(0.0)
+            }
+            Err(LaunchError::Invalid(why)) => {
+                eprintln!("vhip: launch of {} refused: {why}", function.kernel());
+                Err(refusal(&why))
+            }
+        }
+    }
+}
+
+fn refusal(why: &Refusal) -> hipError_t {
+    match why {
+        Refusal::NoKernel { .. } => hipError_t::hipErrorInvalidDeviceFunction,
+        Refusal::OtherDevice => hipError_t::hipErrorInvalidDevice,
+        Refusal::LdsTooLarge { .. } | Refusal::ScratchTooLarge { .. } => {
+            hipError_t::hipErrorLaunchOutOfResources
+        }
+        Refusal::KernargTooShort { .. } => hipError_t::hipErrorInvalidValue,
+        Refusal::Memory(_) => hipError_t::hipErrorOutOfMemory,
+        _ => hipError_t::hipErrorInvalidConfiguration,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     ffi::{c_char, c_int, c_uint},
-    sync::{Arc, Mutex, OnceLock},
+    sync::{Arc, Mutex, MutexGuard, OnceLock},
 };
 
 use emulator::{Fault, FaultKind, LaunchReport};
@@ -10,6 +10,7 @@ use hip_sys::*;
 
 use crate::{
     api::{Status, api, put},
+    capture,
     runtime::{current, device, lock, runtime, set_current},
     stream::Stream,
 };
@@ -30,6 +31,10 @@ pub(crate) const WAVES_PER_SIMD: u32 = 8;
 pub(crate) const SIMDS: u32 = 4;
 /// HIP 7.2.53211, as the headers that the structures come from.
 const RUNTIME_VERSION: c_int = 70_253_211;
+/// HBM3E, bytes of a nanosecond, from AMD's data sheet (8 TB/s).
+pub(crate) const MEMORY_BYTES_PER_NANO: f64 = 8000.0;
+/// The link to the host in one direction, bytes of a nanosecond: 16 lanes of PCIe 5.0, from AMD's data sheet.
+pub(crate) const LINK_BYTES_PER_NANO: f64 = 64.0;
 /// Threads of a workgroup.
 pub(crate) const MAX_THREADS: i32 = 1024;
 /// `major`, `minor` of gfx950.
@@ -45,7 +50,9 @@ pub(crate) struct VirtualDevice {
     /// The first fault since the last reset.
     fault: Mutex<Option<(hipError_t, serde_json::Value)>>,
     /// Report of the last successful launch.
-    report: Mutex<serde_json::Value>,
+    report: Mutex<Option<serde_json::Value>>,
+    /// Held by the one command that runs.
+    turn: Mutex<()>,
 }
 
 impl VirtualDevice {
@@ -57,13 +64,20 @@ impl VirtualDevice {
             null: OnceLock::new(),
             clock: Mutex::new(0.0),
             fault: Mutex::new(None),
-            report: Mutex::new(serde_json::Value::Null),
+            report: Mutex::default(),
+            turn: Mutex::default(),
         }
     }
 
     /// The device's default stream.
     pub(crate) fn null_stream(&self) -> &Arc<Stream> {
         self.null.get_or_init(|| Arc::new(Stream::new(runtime().devices[self.id].clone(), 0, 0, true)))
+    }
+
+    /// Lets one command run at a time, whichever host thread enqueued it: a stream's commands must not
+    /// overlap, and those of several streams need not.
+    pub(crate) fn turn(&self) -> MutexGuard<'_, ()> {
+        lock(&self.turn)
     }
 
     /// Virtual time of the latest end, nanoseconds.
@@ -91,7 +105,7 @@ impl VirtualDevice {
             FaultKind::Budget { .. } => hipError_t::hipErrorLaunchTimeOut,
             _ => hipError_t::hipErrorLaunchFailure,
         };
-        let mut json = serde_json::json!({ "kind": fault.kind.name(), "message": fault.to_string() });
+        let mut json = serde_json::json!({ "kind": fault.kind.name(), "message": fault.kind.to_string() });
         if let Some(place) = &fault.place {
             json["kernel"] = place.kernel.clone().into();
             json["offset"] = place.offset.into();
@@ -99,7 +113,18 @@ impl VirtualDevice {
             json["instruction"] = place.text.clone().into();
             json["workgroup"] = place.workgroup.to_vec().into();
             json["wave"] = place.wave.into();
-            json["exec"] = format!("{:#018x}", place.exec).into();
+            json["exec"] = place.exec.into();
+        }
+        match fault.kind {
+            FaultKind::OutOfBounds { lane, address, .. } | FaultKind::Unaligned { lane, address, .. } => {
+                json["lanes"] = vec![lane].into();
+                json["address"] = address.into();
+            }
+            FaultKind::LdsOutOfBounds { lane, address, .. } => {
+                json["lanes"] = vec![lane].into();
+                json["address"] = address.into();
+            }
+            _ => {}
         }
         lock(&self.fault).get_or_insert((code, json));
     }
@@ -107,7 +132,7 @@ impl VirtualDevice {
     /// Stores the report of a launch and yields its modelled duration in nanoseconds.
     pub(crate) fn note_launch(&self, kernel: &str, report: &LaunchReport) -> f64 {
         let nanos = report.issue_cycles as f64 / CLOCK_GHZ;
-        *lock(&self.report) = serde_json::json!({
+        *lock(&self.report) = Some(serde_json::json!({
             "kernel": kernel,
             "waves": report.waves,
             "instructions": report.instructions,
@@ -115,18 +140,18 @@ impl VirtualDevice {
             "modelled_ns": nanos,
             "model": crate::extension::MODEL,
             "classes": report.classes().map(|(name, count)| serde_json::json!([name, count])).collect::<Vec<_>>(),
-        });
+        }));
         nanos
     }
 
     /// The sticky fault's JSON.
-    pub(crate) fn fault_json(&self) -> Option<String> {
-        lock(&self.fault).as_ref().map(|(_, json)| json.to_string())
+    pub(crate) fn fault_json(&self) -> Option<serde_json::Value> {
+        lock(&self.fault).as_ref().map(|(_, json)| json.clone())
     }
 
     /// The last launch's JSON.
-    pub(crate) fn report_json(&self) -> String {
-        lock(&self.report).to_string()
+    pub(crate) fn report_json(&self) -> Option<serde_json::Value> {
+        lock(&self.report).clone()
     }
 
     /// Forgets the fault; memory and modules stay.
@@ -256,11 +281,9 @@ fn attribute(which: hipDeviceAttribute_t, id: usize) -> Option<c_int> {
         | hipDeviceAttribute_t_hipDeviceAttributeMemoryPoolsSupported
         | hipDeviceAttribute_t_hipDeviceAttributeVirtualMemoryManagementSupported
         | hipDeviceAttribute_t_hipDeviceAttributeCanUseStreamWaitValue
-        | hipDeviceAttribute_t_hipDeviceAttributeDirectManagedMemAccessFromHost => 0,
-        hipDeviceAttribute_t_hipDeviceAttributePageableMemoryAccess
-        | hipDeviceAttribute_t_hipDeviceAttributePageableMemoryAccessUsesHostPageTables => {
-            crate::extension::unified_memory() as c_int
-        }
+        | hipDeviceAttribute_t_hipDeviceAttributeDirectManagedMemAccessFromHost
+        | hipDeviceAttribute_t_hipDeviceAttributePageableMemoryAccess
+        | hipDeviceAttribute_t_hipDeviceAttributePageableMemoryAccessUsesHostPageTables => 0,
         hipDeviceAttribute_t_hipDeviceAttributePciBusId => bus(id),
         hipDeviceAttribute_t_hipDeviceAttributeTextureAlignment
         | hipDeviceAttribute_t_hipDeviceAttributeTexturePitchAlignment => 256,
@@ -354,7 +377,6 @@ api! {
         let id = device(ordinal)?.id;
         let mut p = properties();
         p.pciBusID = bus(id);
-        p.pageableMemoryAccess = crate::extension::unified_memory() as c_int;
         // SAFETY: the caller's out-parameter.
         unsafe { put(target, p) }
     }
@@ -367,14 +389,12 @@ api! {
     }
     /// Waits for the device: reports a fault of an earlier kernel.
     fn hipDeviceSynchronize() {
-        let capturing = runtime().streams.all().iter().any(|stream| lock(&stream.capture).is_some());
-        if capturing {
-            return Err(hipError_t::hipErrorStreamCaptureUnsupported);
-        }
+        capture::refuse_unsafe()?;
         current().refuse_after_fault()
     }
     /// Forgets the device's fault and destroys its streams, modules and allocations.
     fn hipDeviceReset() {
+        capture::refuse_unsafe()?;
         let device = current();
         let runtime = runtime();
         runtime.streams.retain(|stream| stream.device.id != device.id);

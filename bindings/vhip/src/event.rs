@@ -9,8 +9,8 @@ use hip_sys::*;
 
 use crate::{
     api::{Status, api, put},
+    capture::CapturePoint,
     command::Command,
-    graph::CapturePoint,
     runtime::{current, lock, runtime},
     stream,
 };
@@ -60,7 +60,8 @@ fn create(event: *mut hipEvent_t, flags: u32) -> Status {
     unsafe { put(event, runtime().events.insert(Arc::new(object))) }
 }
 
-fn record(event: hipEvent_t, stream: hipStream_t) -> Status {
+/// Records `event` at the end of `stream`, or at this place of the capture.
+pub(crate) fn record(event: hipEvent_t, stream: hipStream_t) -> Status {
     let (event, stream) = (runtime().events.get(event)?, stream::resolve(stream)?);
     if event.device != stream.device.id {
         return Err(hipError_t::hipErrorInvalidHandle);
@@ -92,10 +93,14 @@ api! {
     fn hipEventRecord(event: hipEvent_t, stream: hipStream_t) { record(event, stream) }
     /// As `hipEventRecord`.
     fn hipEventRecord_spt(event: hipEvent_t, stream: hipStream_t) { record(event, stream) }
-    /// As `hipEventRecord`; an external record during capture is a plain one.
+    /// As `hipEventRecord`; flag 1 (external) makes the record a node of the captured graph.
     fn hipEventRecordWithFlags(event: hipEvent_t, stream: hipStream_t, flags: c_uint) {
         if flags > 1 {
             return Err(hipError_t::hipErrorInvalidValue);
+        }
+        if flags == 1 {
+            let (event, stream) = (runtime().events.get(event)?, stream::resolve(stream)?);
+            return stream.enqueue(Command::Record { event });
         }
         record(event, stream)
     }

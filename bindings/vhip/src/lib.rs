@@ -14,12 +14,15 @@
 //! The structures come from `hip-sys`, which is bindgen's output of the HIP headers: one truth for both
 //! sides of the ABI.
 
-// The C names are the interface.
-#![expect(non_snake_case, reason = "exported names are libamdhip64's")]
+// The constants in patterns have bindgen's names.
+#![expect(non_upper_case_globals, reason = "the constants are those of HIP's headers")]
+// Every exported function is public to programs, not to crates.
+#![expect(unreachable_pub, reason = "exported functions are reached by their C names")]
 
 include!(concat!(env!("OUT_DIR"), "/nodes.rs"));
 
 mod api;
+mod capture;
 mod command;
 mod device;
 mod error;
@@ -31,6 +34,7 @@ mod image;
 mod launch;
 mod memory;
 mod module;
+mod node;
 mod occupancy;
 mod pointer;
 mod register;

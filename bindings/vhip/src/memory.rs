@@ -5,15 +5,16 @@ use std::{
     sync::Arc,
 };
 
-use emulator::{AllocationKind, MemoryError};
+use emulator::{Allocation, AllocationKind, MemoryError};
 use hip_sys::*;
 
 use crate::{
     api::{Status, api, put},
+    capture,
     command::{Address, Command},
     device::{MEMORY_BYTES, VirtualDevice},
     pointer::owner,
-    runtime::current,
+    runtime::{current, lock, runtime},
     stream,
 };
 
@@ -28,9 +29,42 @@ fn allocate(target: *mut *mut c_void, bytes: usize, kind: AllocationKind) -> Sta
         // SAFETY: the caller's out-parameter, not null.
         return unsafe { put(target, std::ptr::null_mut()) };
     }
-    let address = current().emulator.memory().alloc_kind(bytes as u64, kind).map_err(refusal)?;
+    capture::refuse_unsafe()?;
+    let address = allocate_shared(current(), bytes as u64, kind)?;
     // SAFETY: as above.
     unsafe { put(target, address as *mut c_void) }
+}
+
+/// Allocates on `device`; host and managed memory is made visible to the other devices too.
+pub(crate) fn allocate_shared(
+    device: &Arc<VirtualDevice>,
+    bytes: u64,
+    kind: AllocationKind,
+) -> Result<Address, hipError_t> {
+    let address = device.emulator.memory().alloc_kind(bytes, kind).map_err(refusal)?;
+    if kind != AllocationKind::Device {
+        for other in others(device) {
+            // SAFETY: the range stays mapped until `release`, which withdraws it from the others first.
+            unsafe { other.emulator.memory().register(address, bytes) }.map_err(refusal)?;
+        }
+    }
+    Ok(address)
+}
+
+/// All devices but one.
+fn others(device: &VirtualDevice) -> impl Iterator<Item = &'static Arc<VirtualDevice>> {
+    let id = device.id;
+    runtime().devices.iter().filter(move |other| other.id != id)
+}
+
+/// Takes shared memory away from the devices that it was not allocated on.
+fn withdraw(device: &VirtualDevice, allocation: &Allocation) {
+    if allocation.kind != AllocationKind::Device {
+        for other in others(device) {
+            // Registered by `allocate_shared`; a device without it has nothing to lose.
+            let _unregistered = other.emulator.memory().unregister(allocation.base);
+        }
+    }
 }
 
 fn refusal(error: MemoryError) -> hipError_t {
@@ -46,16 +80,24 @@ fn release(pointer: *mut c_void, kinds: &[AllocationKind]) -> Status {
     if pointer.is_null() {
         return Ok(());
     }
+    capture::refuse_unsafe()?;
     let (device, allocation) = owner(pointer as Address).ok_or(hipError_t::hipErrorInvalidValue)?;
     if allocation.base != pointer as Address || !kinds.contains(&allocation.kind) {
         return Err(hipError_t::hipErrorInvalidValue);
     }
+    withdraw(device, &allocation);
     device.emulator.memory().free(allocation.base).map_err(refusal)
 }
 
 /// Frees everything that the program allocated on `device`.
 pub(crate) fn free_all(device: &VirtualDevice) {
-    device.emulator.memory().free_all();
+    let memory = device.emulator.memory();
+    for allocation in memory.allocations() {
+        if matches!(allocation.kind, AllocationKind::Host | AllocationKind::Managed) {
+            withdraw(device, &allocation);
+        }
+    }
+    memory.free_all();
 }
 
 /// A linear copy in stream order. `kind` is checked against what the addresses are.
@@ -139,6 +181,17 @@ fn fill(
     })
 }
 
+/// Graphs here have no memory nodes.
+fn refuse_captured(stream: hipStream_t) -> Status {
+    match lock(&stream::resolve(stream)?.capture).as_ref() {
+        Some(capture) => {
+            capture.invalidate();
+            Err(hipError_t::hipErrorNotSupported)
+        }
+        None => Ok(()),
+    }
+}
+
 const NULL: hipStream_t = std::ptr::null_mut();
 
 api! {
@@ -148,9 +201,9 @@ api! {
     fn hipExtMallocWithFlags(target: *mut *mut c_void, bytes: usize, _flags: c_uint) {
         allocate(target, bytes, AllocationKind::Device)
     }
-    /// As `hipMalloc`, in stream order.
+    /// As `hipMalloc`, in stream order; memory nodes of graphs are not implemented.
     fn hipMallocAsync(target: *mut *mut c_void, bytes: usize, stream: hipStream_t) {
-        stream::resolve(stream)?;
+        refuse_captured(stream)?;
         allocate(target, bytes, AllocationKind::Device)
     }
     /// Memory for host and device.
@@ -184,7 +237,7 @@ api! {
     fn hipFree(pointer: *mut c_void) { release(pointer, &[AllocationKind::Device, AllocationKind::Managed]) }
     /// Frees device memory in stream order.
     fn hipFreeAsync(pointer: *mut c_void, stream: hipStream_t) {
-        stream::resolve(stream)?;
+        refuse_captured(stream)?;
         if pointer.is_null() {
             return Err(hipError_t::hipErrorInvalidValue);
         }
@@ -202,18 +255,29 @@ api! {
         if owner(pointer as Address).is_some() {
             return Err(hipError_t::hipErrorHostMemoryAlreadyRegistered);
         }
-        current().emulator.memory().register(pointer as Address, bytes as u64).map_err(refusal)
+        for device in &runtime().devices {
+            // SAFETY: the caller keeps the range mapped until hipHostUnregister, as HIP demands.
+            unsafe { device.emulator.memory().register(pointer as Address, bytes as u64) }.map_err(refusal)?;
+        }
+        Ok(())
     }
     /// Takes a registered host range away from the device.
     fn hipHostUnregister(pointer: *mut c_void) {
-        let (device, _) = owner(pointer as Address).ok_or(hipError_t::hipErrorHostMemoryNotRegistered)?;
-        device.emulator.memory().unregister(pointer as Address)
-            .map_err(|_| hipError_t::hipErrorHostMemoryNotRegistered)
+        let registered = owner(pointer as Address).is_some_and(|(_, allocation)| {
+            allocation.kind == AllocationKind::Registered && allocation.base == pointer as Address
+        });
+        if !registered {
+            return Err(hipError_t::hipErrorHostMemoryNotRegistered);
+        }
+        for device in &runtime().devices {
+            device.emulator.memory().unregister(pointer as Address).map_err(refusal)?;
+        }
+        Ok(())
     }
     /// The device's view of pinned memory: the same address.
     fn hipHostGetDevicePointer(target: *mut *mut c_void, pointer: *mut c_void, _flags: c_uint) {
         let (_, allocation) = owner(pointer as Address).ok_or(hipError_t::hipErrorInvalidValue)?;
-        if allocation.kind == AllocationKind::Device {
+        if matches!(allocation.kind, AllocationKind::Device | AllocationKind::Code) {
             return Err(hipError_t::hipErrorInvalidValue);
         }
         // SAFETY: the caller's out-parameter.
@@ -335,9 +399,4 @@ api! {
     fn hipMemAdvise(pointer: *const c_void, _bytes: usize, _advice: hipMemoryAdvise, _device: c_int) {
         owner(pointer as Address).map(drop).ok_or(hipError_t::hipErrorInvalidValue)
     }
-}
-
-/// The devices' memories are one process's; used by symbol copies.
-pub(crate) fn of(device: &Arc<VirtualDevice>) -> &emulator::Memory {
-    device.emulator.memory()
 }

@@ -5,24 +5,48 @@ use std::{
     sync::Arc,
 };
 
-use emulator::{Allocation, AllocationKind};
+use emulator::{Allocation, AllocationKind, MemoryError};
 use hip_sys::*;
 
 use crate::{
     api::{Status, api, put},
     command::Address,
-    device::VirtualDevice,
+    device::{LINK_BYTES_PER_NANO, MEMORY_BYTES_PER_NANO, VirtualDevice},
     runtime::runtime,
 };
 
-/// The device and allocation that `address` lies in.
+/// The device and allocation that `address` lies in. Shared memory belongs to the device that allocated it,
+/// the others have it as a registered range.
 pub(crate) fn owner(address: Address) -> Option<(&'static Arc<VirtualDevice>, Allocation)> {
-    runtime().devices.iter().find_map(|device| Some((device, device.emulator.memory().allocation(address)?)))
+    let mut registered = None;
+    for device in &runtime().devices {
+        match device.emulator.memory().allocation(address) {
+            Some(found) if found.kind == AllocationKind::Registered => {
+                registered.get_or_insert((device, found));
+            }
+            Some(found) => return Some((device, found)),
+            None => {}
+        }
+    }
+    registered
 }
 
-/// Refuses a range that starts in a known allocation and leaves it.
+/// Refuses a range that starts in a known allocation and leaves it, or that was freed.
 fn check(address: Address, bytes: u64) -> Status {
     match owner(address) {
+        None => {
+            let freed = runtime().devices.iter().find_map(|device| {
+                let error = device.emulator.memory().read(address, &mut []).err()?;
+                matches!(error, MemoryError::Freed { .. }).then_some(error)
+            });
+            match freed {
+                Some(error) => {
+                    eprintln!("vhip: copy of {bytes} bytes: {error}");
+                    Err(hipError_t::hipErrorInvalidValue)
+                }
+                None => Ok(()),
+            }
+        }
         Some((_, allocation)) if address - allocation.base + bytes > allocation.bytes => {
             eprintln!(
                 "vhip: a copy or fill of {bytes} bytes at {address:#x} leaves its allocation of {} bytes at {:#x}",
@@ -64,21 +88,40 @@ pub(crate) fn fill(target: Address, value: u32, element: u32, count: u64) -> Sta
     unsafe {
         match element {
             1 => std::ptr::write_bytes(target as *mut u8, value as u8, count as usize),
-            2 if target % 2 == 0 => {
+            2 if target.is_multiple_of(2) => {
                 std::slice::from_raw_parts_mut(target as *mut u16, count as usize).fill(value as u16);
             }
-            4 if target % 4 == 0 => std::slice::from_raw_parts_mut(target as *mut u32, count as usize).fill(value),
+            4 if target.is_multiple_of(4) => {
+                std::slice::from_raw_parts_mut(target as *mut u32, count as usize).fill(value)
+            }
             _ => return Err(hipError_t::hipErrorInvalidValue),
         }
     }
     Ok(())
 }
 
+/// Virtual nanoseconds of a copy: its bytes twice over device memory, or once over the link to the host.
+pub(crate) fn copy_nanos(target: Address, source: Address, bytes: u64) -> f64 {
+    let on_device = |address| {
+        owner(address).is_some_and(|(_, found)| memory_type(found.kind) != hipMemoryType_hipMemoryTypeHost)
+    };
+    match (on_device(target), on_device(source)) {
+        (true, true) => 2.0 * bytes as f64 / MEMORY_BYTES_PER_NANO,
+        (false, false) => 0.0,
+        _ => bytes as f64 / LINK_BYTES_PER_NANO,
+    }
+}
+
+/// Virtual nanoseconds of a fill.
+pub(crate) fn fill_nanos(bytes: u64) -> f64 {
+    bytes as f64 / MEMORY_BYTES_PER_NANO
+}
+
 /// HIP's memory type of an allocation.
 fn memory_type(kind: AllocationKind) -> hipMemoryType {
     match kind {
-        AllocationKind::Device => hipMemoryType_hipMemoryTypeDevice,
-        AllocationKind::Host => hipMemoryType_hipMemoryTypeHost,
+        AllocationKind::Device | AllocationKind::Code => hipMemoryType_hipMemoryTypeDevice,
+        AllocationKind::Host | AllocationKind::Registered => hipMemoryType_hipMemoryTypeHost,
         AllocationKind::Managed => hipMemoryType_hipMemoryTypeManaged,
     }
 }
@@ -87,7 +130,10 @@ api! {
     /// What a pointer points to.
     fn hipPointerGetAttributes(attributes: *mut hipPointerAttribute_t, pointer: *const c_void) {
         let (device, allocation) = owner(pointer as Address).ok_or(hipError_t::hipErrorInvalidValue)?;
-        let host = if allocation.kind == AllocationKind::Device { std::ptr::null_mut() } else { pointer.cast_mut() };
+        let host = match memory_type(allocation.kind) {
+            hipMemoryType_hipMemoryTypeDevice => std::ptr::null_mut(),
+            _ => pointer.cast_mut(),
+        };
         // SAFETY: the caller's out-parameter.
         unsafe {
             put(attributes, hipPointerAttribute_t {
@@ -112,7 +158,7 @@ api! {
                 }
                 hipPointer_attribute_HIP_POINTER_ATTRIBUTE_DEVICE_POINTER => put(data.cast(), pointer),
                 hipPointer_attribute_HIP_POINTER_ATTRIBUTE_HOST_POINTER => match allocation.kind {
-                    AllocationKind::Device => Err(hipError_t::hipErrorInvalidValue),
+                    AllocationKind::Device | AllocationKind::Code => Err(hipError_t::hipErrorInvalidValue),
                     _ => put(data.cast(), pointer),
                 },
                 hipPointer_attribute_HIP_POINTER_ATTRIBUTE_IS_MANAGED => {

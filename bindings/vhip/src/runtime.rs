@@ -108,9 +108,18 @@ impl<T> Table<T> {
         lock(&self.entries).remove(&(handle as usize)).ok_or(hipError_t::hipErrorInvalidHandle)
     }
 
-    /// Forgets every object that `gone` names.
+    /// Forgets every object that `keep` refuses.
     pub(crate) fn retain(&self, keep: impl Fn(&T) -> bool) {
-        lock(&self.entries).retain(|_, object| keep(object));
+        let mut gone = Vec::new();
+        lock(&self.entries).retain(|_, object| {
+            let stays = keep(object);
+            if !stays {
+                gone.push(object.clone());
+            }
+            stays
+        });
+        // Dropped after the table is unlocked: an object's end may look into other tables.
+        drop(gone);
     }
 
     /// All objects at this moment.

@@ -9,9 +9,9 @@ use hip_sys::*;
 
 use crate::{
     api::{Status, api, put},
+    capture::{Capture, CaptureState},
     command::Command,
     device::VirtualDevice,
-    graph::{Capture, CaptureState},
     runtime::{current, lock, runtime},
 };
 
@@ -45,14 +45,28 @@ impl Stream {
         }
         if self.is_null {
             // Work on the null stream would order itself against a capturing blocking stream.
-            let captured = runtime().streams.all().iter().any(|other| {
-                Arc::ptr_eq(&other.device, &self.device) && other.is_blocking() && lock(&other.capture).is_some()
-            });
-            if captured {
-                return Err(hipError_t::hipErrorStreamCaptureImplicit);
+            let mut allowed = Ok(());
+            for other in runtime().streams.all() {
+                if Arc::ptr_eq(&other.device, &self.device)
+                    && other.is_blocking()
+                    && let Some(capture) = lock(&other.capture).as_ref()
+                {
+                    capture.invalidate();
+                    allowed = Err(hipError_t::hipErrorStreamCaptureImplicit);
+                }
             }
+            allowed?;
         }
-        command.run(self)
+        let end = command.run(&self.device, self.now())?;
+        let mut ready = lock(&self.ready);
+        *ready = ready.max(end);
+        self.device.reach(end);
+        Ok(())
+    }
+
+    /// Whether this is its device's default stream.
+    pub(crate) fn is_null(&self) -> bool {
+        self.is_null
     }
 
     /// Virtual time of the stream's end, nanoseconds.
@@ -69,19 +83,6 @@ impl Stream {
         } else {
             own
         }
-    }
-
-    /// Lets `nanos` of virtual time pass after everything before.
-    pub(crate) fn advance(&self, nanos: f64) {
-        let end = self.now() + nanos;
-        *lock(&self.ready) = end;
-        self.device.reach(end);
-    }
-
-    /// Moves the stream's time forward to `instant`.
-    pub(crate) fn wait_until(&self, instant: f64) {
-        let mut ready = lock(&self.ready);
-        *ready = ready.max(instant);
     }
 
     fn is_blocking(&self) -> bool {
@@ -111,11 +112,19 @@ fn create(stream: *mut hipStream_t, flags: u32, priority: i32) -> Status {
 /// Reports the sticky fault, if any; nothing is ever outstanding.
 fn synchronize(stream: hipStream_t) -> Status {
     let stream = resolve(stream)?;
-    if lock(&stream.capture).is_some() {
+    if let Some(capture) = lock(&stream.capture).as_ref() {
+        capture.invalidate();
         return Err(hipError_t::hipErrorStreamCaptureUnsupported);
     }
     stream.device.refuse_after_fault()
 }
+
+/// The number of the stream's device, −1 for an unknown stream.
+#[unsafe(no_mangle)]
+pub extern "C" fn hipGetStreamDeviceId(stream: hipStream_t) -> c_int {
+    resolve(stream).map_or(-1, |stream| stream.device.id as c_int)
+}
+crate::api::version!(hipGetStreamDeviceId);
 
 api! {
     /// Creates a blocking stream on the current device.
@@ -131,7 +140,11 @@ api! {
         if (stream as usize) <= 2 {
             return Err(hipError_t::hipErrorInvalidResourceHandle);
         }
-        runtime().streams.remove(stream).map_err(|_| hipError_t::hipErrorInvalidHandle).map(drop)
+        let stream = runtime().streams.remove(stream)?;
+        if let Some(capture) = lock(&stream.capture).take() {
+            capture.invalidate();
+        }
+        Ok(())
     }
     /// Waits for the stream: reports a fault of an earlier kernel.
     fn hipStreamSynchronize(stream: hipStream_t) { synchronize(stream) }
@@ -141,16 +154,24 @@ api! {
     fn hipStreamQuery(stream: hipStream_t) { synchronize(stream) }
     /// As `hipStreamQuery`.
     fn hipStreamQuery_spt(stream: hipStream_t) { synchronize(stream) }
-    /// Makes later work of `stream` wait for `event`.
+    /// Makes later work of `stream` wait for `event`; flag 1 (external) makes the wait a node of a capture.
     fn hipStreamWaitEvent(stream: hipStream_t, event: hipEvent_t, flags: c_uint) {
         if flags > 1 {
             return Err(hipError_t::hipErrorInvalidValue);
         }
         let (stream, event) = (resolve(stream)?, runtime().events.get(event)?);
-        match event.captured() {
-            Some(point) => Capture::join(&stream, point),
-            None => stream.enqueue(Command::Wait { event }),
+        if let Some(point) = event.captured() {
+            return Capture::join(&stream, point);
         }
+        if flags == 0
+            && event.time().is_some()
+            && let Some(capture) = lock(&stream.capture).as_ref()
+        {
+            // Work outside the capture: only an external wait (flag 1) may name it.
+            capture.invalidate();
+            return Err(hipError_t::hipErrorStreamCaptureIsolation);
+        }
+        stream.enqueue(Command::Wait { event })
     }
     /// The flags that the stream was created with.
     fn hipStreamGetFlags(stream: hipStream_t, flags: *mut c_uint) {
@@ -191,18 +212,21 @@ api! {
         resolve(stream)?.enqueue(Command::Host { function, data: data as usize })
     }
     /// Starts capturing `stream` into a new graph.
-    fn hipStreamBeginCapture(stream: hipStream_t, _mode: hipStreamCaptureMode) {
+    fn hipStreamBeginCapture(stream: hipStream_t, mode: hipStreamCaptureMode) {
         if (stream as usize) <= 2 {
             return Err(hipError_t::hipErrorStreamCaptureUnsupported);
         }
-        Capture::begin(&resolve(stream)?)
+        if mode > hipStreamCaptureMode_hipStreamCaptureModeRelaxed {
+            return Err(hipError_t::hipErrorInvalidValue);
+        }
+        Capture::begin(&*resolve(stream)?, mode)
     }
     /// Ends the capture and hands out its graph.
     fn hipStreamEndCapture(stream: hipStream_t, graph: *mut hipGraph_t) {
         if graph.is_null() {
             return Err(hipError_t::hipErrorInvalidValue);
         }
-        let captured = Capture::end(&resolve(stream)?)?;
+        let captured = Capture::end(&*resolve(stream)?)?;
         let handle = runtime().graphs.insert(Arc::new(Mutex::new(captured)));
         // SAFETY: the caller's out-parameter, not null.
         unsafe { put(graph, handle) }
@@ -223,8 +247,8 @@ api! {
         // SAFETY: the caller's out-parameter.
         unsafe { put(status, code) }
     }
-    /// Exchanges the thread's capture mode. Commands are never unsafe to interleave with a capture here, so
-    /// the mode is only remembered.
+    /// Exchanges the thread's capture mode, which decides whether calls that wait or allocate are refused
+    /// during captures.
     fn hipThreadExchangeStreamCaptureMode(mode: *mut hipStreamCaptureMode) {
         if mode.is_null() {
             return Err(hipError_t::hipErrorInvalidValue);
@@ -256,12 +280,17 @@ thread_local! {
     static CAPTURE_MODE: std::cell::Cell<hipStreamCaptureMode> = const { std::cell::Cell::new(0) };
 }
 
+/// The calling thread's capture mode.
+pub(crate) fn thread_mode() -> hipStreamCaptureMode {
+    CAPTURE_MODE.get()
+}
+
 fn state(stream: &Stream) -> (hipStreamCaptureStatus, u64) {
     match lock(&stream.capture).as_ref() {
         None => (0, 0),
         Some(capture) => match capture.state() {
             CaptureState::Active => (1, capture.number()),
-            CaptureState::Invalidated => (2, capture.number()),
+            _ => (2, capture.number()),
         },
     }
 }

@@ -1,0 +1,220 @@
+//! What the virtual MI355X offers beside HIP: identity, options, the last fault, the last launch's report.
+//!
+//! Options hold for every later launch of the process, on all devices. Each can be given by
+//! `vhipSetOption(key, value)` at any time or by its variable in the environment, which the first launch
+//! reads.
+//!
+//! | key | variable | values | default | what it does |
+//! | --- | --- | --- | --- | --- |
+//! | `seed` | `MI355X_VIRTUAL_SEED` | 0 to 2^64 − 1, `none` | `none` | order of waves and workgroups: random from this seed, or ascending |
+//! | `late_delivery` | `MI355X_VIRTUAL_LATE_DELIVERY` | `0`, `1` | `0` | memory results arrive at the covering `s_waitcnt` only, so that a missing wait gives wrong numbers |
+//! | `instruction_budget` | `MI355X_VIRTUAL_INSTRUCTION_BUDGET` | 1 to 2^64 − 1, `default` | 2^30 | instructions that one wave may issue before it counts as an endless loop |
+//! | `threads` | `MI355X_VIRTUAL_THREADS` | 1 to 1024, `all` | `all` | host threads of a launch |
+//! | `mfma` | `MI355X_VIRTUAL_MFMA` | `mixed`, `exact-block`, `cdna3-truncating`, `fma-chain` | `mixed` | how matrix instructions accumulate |
+//! | `divergent_barriers` | `MI355X_VIRTUAL_DIVERGENT_BARRIERS` | `0`, `1` | `0` | accept waves of a workgroup that wait at different barriers, or end early |
+//!
+//! `MI355X_VIRTUAL_DEVICES` (1 to 64, default 1) is read once, when the runtime starts: it has no key.
+
+use std::{
+    ffi::{CString, c_char, c_int},
+    sync::{Mutex, OnceLock},
+};
+
+use emulator::{DEFAULT_BUDGET, MfmaPolicy, RunOptions};
+
+use crate::{
+    api,
+    device::NAME,
+    runtime::{current, lock, runtime},
+    unsupported,
+};
+
+/// What virtual time means; part of every report and of `vhipInfo`.
+///
+/// A kernel takes the issue cycles of its busiest compute unit, a copy or fill its bytes over the peak rate
+/// of the slowest memory that it touches: lower bounds, without latency.
+pub(crate) const MODEL: &str = "issue-bound 1";
+
+/// `vhipSetOption`'s answers.
+const ACCEPTED: c_int = 0;
+const UNKNOWN_KEY: c_int = 1;
+const BAD_VALUE: c_int = 2;
+
+/// The keys, in the order of the table above.
+const KEYS: [&str; 6] =
+    ["seed", "late_delivery", "instruction_budget", "threads", "mfma", "divergent_barriers"];
+
+const POLICIES: [(&str, MfmaPolicy); 4] = [
+    ("mixed", MfmaPolicy::Mixed),
+    ("exact-block", MfmaPolicy::ExactBlock),
+    ("cdna3-truncating", MfmaPolicy::Cdna3Truncating),
+    ("fma-chain", MfmaPolicy::FmaChain),
+];
+
+/// The environment variable of an option.
+fn variable(key: &str) -> String {
+    format!("MI355X_VIRTUAL_{}", key.to_ascii_uppercase())
+}
+
+/// The options that the environment gave, as changed since.
+fn options() -> &'static Mutex<RunOptions> {
+    static OPTIONS: OnceLock<Mutex<RunOptions>> = OnceLock::new();
+    OPTIONS.get_or_init(|| {
+        let mut options = RunOptions::default();
+        for key in KEYS {
+            let Ok(value) = std::env::var(variable(key)) else { continue };
+            if set(&mut options, key, &value) != ACCEPTED {
+                eprintln!(
+                    "vhip: {}={value} is not one of its values and stays at its default",
+                    variable(key)
+                );
+            }
+        }
+        Mutex::new(options)
+    })
+}
+
+/// How launches run from now on.
+pub(crate) fn run_options() -> RunOptions {
+    *lock(options())
+}
+
+fn set(options: &mut RunOptions, key: &str, value: &str) -> c_int {
+    /// Stores what could be read.
+    fn store<T>(place: &mut T, value: Option<T>) -> c_int {
+        match value {
+            Some(value) => {
+                *place = value;
+                ACCEPTED
+            }
+            None => BAD_VALUE,
+        }
+    }
+    let value = value.trim();
+    match key {
+        "seed" => {
+            store(&mut options.seed, if value == "none" { Some(None) } else { value.parse().ok().map(Some) })
+        }
+        "late_delivery" => store(&mut options.late_delivery, switch(value)),
+        "instruction_budget" => {
+            let budget = if value == "default" { Some(DEFAULT_BUDGET) } else { value.parse().ok() };
+            store(&mut options.instruction_budget, budget.filter(|budget| *budget > 0))
+        }
+        "threads" => {
+            let threads = value.parse().ok().filter(|threads| (1..=1024).contains(threads));
+            store(&mut options.threads, if value == "all" { Some(0) } else { threads })
+        }
+        "mfma" => {
+            let policy = POLICIES.iter().find(|(name, _)| *name == value);
+            store(&mut options.mfma, policy.map(|(_, policy)| *policy))
+        }
+        "divergent_barriers" => store(&mut options.divergent_barriers, switch(value)),
+        _ => UNKNOWN_KEY,
+    }
+}
+
+fn switch(value: &str) -> Option<bool> {
+    match value {
+        "0" => Some(false),
+        "1" => Some(true),
+        _ => None,
+    }
+}
+
+/// The options as text, for the report.
+fn described(options: &RunOptions) -> serde_json::Value {
+    let policy = POLICIES.iter().find(|(_, policy)| *policy == options.mfma);
+    serde_json::json!({
+        "seed": options.seed,
+        "late_delivery": options.late_delivery,
+        "instruction_budget": options.instruction_budget,
+        "threads": options.threads,
+        "mfma": policy.map(|(name, _)| *name),
+        "divergent_barriers": options.divergent_barriers,
+    })
+}
+
+/// Writes `text` with its NUL into a buffer of `length` bytes, cut if need be; yields the text's whole
+/// length without NUL.
+///
+/// # Safety
+/// `buffer` is null, or has `length` bytes.
+unsafe fn give(buffer: *mut c_char, length: usize, text: &str) -> c_int {
+    if !buffer.is_null() && length > 0 {
+        let bytes = &text.as_bytes()[..text.len().min(length - 1)];
+        // SAFETY: the caller's buffer has room for them and the NUL.
+        unsafe {
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), buffer.cast(), bytes.len());
+            buffer.add(bytes.len()).write(0);
+        }
+    }
+    c_int::try_from(text.len()).unwrap_or(c_int::MAX)
+}
+
+/// JSON that identifies this library; the text lives as long as the process.
+#[unsafe(no_mangle)]
+pub extern "C" fn vhipInfo() -> *const c_char {
+    static INFO: OnceLock<CString> = OnceLock::new();
+    let info = INFO.get_or_init(|| {
+        let json = serde_json::json!({
+            "library": "vhip",
+            "version": env!("CARGO_PKG_VERSION"),
+            "device": NAME,
+            "arch": "gfx950",
+            "devices": runtime().devices.len(),
+            "model": MODEL,
+            "simd": format!("{:?}", emulator::level()),
+            "options": KEYS,
+            "functions_left_out": unsupported::LEFT_OUT,
+        });
+        // JSON has no NUL: control characters are escaped.
+        CString::new(json.to_string()).unwrap_or_default()
+    });
+    info.as_ptr()
+}
+
+/// JSON of the current device's fault, or of the first device that has one; 0 when there is none.
+///
+/// # Safety
+/// `buffer` is null, or has `length` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn vhipLastFault(buffer: *mut c_char, length: usize) -> c_int {
+    let fault =
+        current().fault_json().or_else(|| runtime().devices.iter().find_map(|device| device.fault_json()));
+    match fault {
+        // SAFETY: the caller's buffer.
+        Some(json) => unsafe { give(buffer, length, &json.to_string()) },
+        None => 0,
+    }
+}
+
+/// JSON of the current device's last launch, of the options, and of the unimplemented functions that were
+/// called; 0 before the first launch.
+///
+/// # Safety
+/// `buffer` is null, or has `length` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn vhipReport(buffer: *mut c_char, length: usize) -> c_int {
+    let Some(mut report) = current().report_json() else { return 0 };
+    report["options"] = described(&run_options());
+    report["unsupported_calls"] = serde_json::json!(unsupported::calls());
+    // SAFETY: the caller's buffer.
+    unsafe { give(buffer, length, &report.to_string()) }
+}
+
+/// Changes an option of the table above: 0 when accepted, 1 for an unknown key, 2 for a bad value.
+///
+/// # Safety
+/// Both are NUL-terminated strings.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn vhipSetOption(key: *const c_char, value: *const c_char) -> c_int {
+    // SAFETY: the caller's strings.
+    let (Ok(key), Ok(value)) = (unsafe { (api::text(key), api::text(value)) }) else { return BAD_VALUE };
+    let answer = set(&mut lock(options()), key, value);
+    match answer {
+        UNKNOWN_KEY => eprintln!("vhip: there is no option {key}; the options are {}", KEYS.join(", ")),
+        BAD_VALUE => eprintln!("vhip: {value} is no value of the option {key}"),
+        _ => {}
+    }
+    answer
+}

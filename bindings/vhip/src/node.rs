@@ -1,0 +1,173 @@
+//! Building graphs node by node.
+
+use std::sync::{Arc, Mutex};
+
+use hip_sys::*;
+
+use crate::{
+    api::{Status, api, put},
+    command::{Address, Command},
+    function,
+    graph::{self, dependencies},
+    launch::{self, Config},
+    runtime::{lock, runtime},
+};
+
+/// Adds `command` to `graph` behind the nodes of `after`.
+///
+/// # Safety
+/// `after` holds `count` handles, or `count` is 0; `target` is an out-parameter.
+unsafe fn add(
+    target: *mut hipGraphNode_t,
+    graph: hipGraph_t,
+    after: *const hipGraphNode_t,
+    count: usize,
+    command: Command,
+) -> Status {
+    if target.is_null() {
+        return Err(hipError_t::hipErrorInvalidValue);
+    }
+    let graph = graph::resolve(graph)?;
+    let mut graph = lock(&graph);
+    // SAFETY: the caller's promise.
+    let after = unsafe { dependencies(&graph, after, count) }?;
+    let index = graph.add(command, after);
+    // SAFETY: the caller's out-parameter, not null.
+    unsafe { put(target, graph.nodes[index].handle as hipGraphNode_t) }
+}
+
+/// A parameter struct of the caller.
+///
+/// # Safety
+/// `pointer` is null or points to a `T`.
+unsafe fn get<T: Copy>(pointer: *const T) -> Result<T, hipError_t> {
+    if pointer.is_null() {
+        return Err(hipError_t::hipErrorInvalidValue);
+    }
+    // SAFETY: not null, and the caller's promise.
+    Ok(unsafe { *pointer })
+}
+
+api! {
+    /// A dependency without work.
+    fn hipGraphAddEmptyNode(
+        node: *mut hipGraphNode_t, graph: hipGraph_t, after: *const hipGraphNode_t, count: usize,
+    ) {
+        // SAFETY: the caller's list and out-parameter.
+        unsafe { add(node, graph, after, count, Command::Empty) }
+    }
+    /// A kernel; the arguments are copied.
+    fn hipGraphAddKernelNode(
+        node: *mut hipGraphNode_t, graph: hipGraph_t, after: *const hipGraphNode_t, count: usize,
+        params: *const hipKernelNodeParams,
+    ) {
+        // SAFETY: the caller's struct.
+        let params = unsafe { get(params) }?;
+        let function = function::of_symbol(params.func)?;
+        let config = Config::new(params.gridDim, params.blockDim, params.sharedMemBytes as usize)?;
+        // SAFETY: the caller's arguments of this kernel.
+        let kernarg = unsafe { launch::arguments(function.info(), params.kernelParams, params.extra) }?;
+        let launch = config.of(function, kernarg)?;
+        // SAFETY: the caller's list and out-parameter.
+        unsafe { add(node, graph, after, count, Command::Kernel(launch)) }
+    }
+    /// A linear copy.
+    fn hipGraphAddMemcpyNode1D(
+        node: *mut hipGraphNode_t, graph: hipGraph_t, after: *const hipGraphNode_t, count: usize,
+        target: *mut std::ffi::c_void, source: *const std::ffi::c_void, bytes: usize, _kind: hipMemcpyKind,
+    ) {
+        if target.is_null() || source.is_null() {
+            return Err(hipError_t::hipErrorInvalidValue);
+        }
+        let width = bytes as u64;
+        let command = Command::Copy {
+            target: target as Address, target_pitch: width, source: source as Address, source_pitch: width,
+            width, rows: 1,
+        };
+        // SAFETY: the caller's list and out-parameter.
+        unsafe { add(node, graph, after, count, command) }
+    }
+    /// A fill.
+    fn hipGraphAddMemsetNode(
+        node: *mut hipGraphNode_t, graph: hipGraph_t, after: *const hipGraphNode_t, count: usize,
+        params: *const hipMemsetParams,
+    ) {
+        // SAFETY: the caller's struct.
+        let params = unsafe { get(params) }?;
+        if params.dst.is_null() || !matches!(params.elementSize, 1 | 2 | 4) {
+            return Err(hipError_t::hipErrorInvalidValue);
+        }
+        let command = Command::Fill {
+            target: params.dst as Address,
+            pitch: params.pitch as u64,
+            value: params.value,
+            element: params.elementSize,
+            count: params.width as u64,
+            rows: params.height as u64,
+        };
+        // SAFETY: the caller's list and out-parameter.
+        unsafe { add(node, graph, after, count, command) }
+    }
+    /// A host function.
+    fn hipGraphAddHostNode(
+        node: *mut hipGraphNode_t, graph: hipGraph_t, after: *const hipGraphNode_t, count: usize,
+        params: *const hipHostNodeParams,
+    ) {
+        // SAFETY: the caller's struct.
+        let params = unsafe { get(params) }?;
+        let function = params.fn_.ok_or(hipError_t::hipErrorInvalidValue)?;
+        // SAFETY: the caller's list and out-parameter.
+        unsafe { add(node, graph, after, count, Command::Host { function, data: params.userData as usize }) }
+    }
+    /// Another graph, as it is now.
+    fn hipGraphAddChildGraphNode(
+        node: *mut hipGraphNode_t, graph: hipGraph_t, after: *const hipGraphNode_t, count: usize,
+        child: hipGraph_t,
+    ) {
+        let child = lock(&*graph::resolve(child)?).instantiate()?;
+        let command = Command::Child { graph: Arc::new(Mutex::new(child)) };
+        // SAFETY: the caller's list and out-parameter.
+        unsafe { add(node, graph, after, count, command) }
+    }
+    /// Makes each node of `to` follow the node of `from` at the same place.
+    fn hipGraphAddDependencies(
+        graph: hipGraph_t, from: *const hipGraphNode_t, to: *const hipGraphNode_t, count: usize,
+    ) {
+        let graph = graph::resolve(graph)?;
+        let mut graph = lock(&graph);
+        // SAFETY: the caller's lists.
+        let (from, to) = unsafe { (dependencies(&graph, from, count)?, dependencies(&graph, to, count)?) };
+        for (before, node) in from.into_iter().zip(to) {
+            if before == node || graph.nodes[node].after.contains(&before) {
+                return Err(hipError_t::hipErrorInvalidValue);
+            }
+            graph.nodes[node].after.push(before);
+        }
+        Ok(())
+    }
+    /// Gives the executable graph what a graph of the same shape has: other arguments, addresses, grids.
+    fn hipGraphExecUpdate(
+        executable: hipGraphExec_t, graph: hipGraph_t, node: *mut hipGraphNode_t,
+        result: *mut hipGraphExecUpdateResult,
+    ) {
+        let executable = runtime().executables.get(executable).map_err(|_| hipError_t::hipErrorInvalidValue)?;
+        let fresh = lock(&*graph::resolve(graph)?).instantiate()?;
+        let mut executable = lock(&executable);
+        let same = executable.has_shape_of(&fresh);
+        if same {
+            *executable = fresh;
+        }
+        if !node.is_null() {
+            // SAFETY: the caller's out-parameter, not null.
+            unsafe { put(node, std::ptr::null_mut())? };
+        }
+        let outcome = if same {
+            hipGraphExecUpdateResult_hipGraphExecUpdateSuccess
+        } else {
+            hipGraphExecUpdateResult_hipGraphExecUpdateErrorTopologyChanged
+        };
+        // SAFETY: the caller's out-parameter.
+        unsafe { put(result, outcome)? };
+        if same { Ok(()) } else { Err(hipError_t::hipErrorGraphExecUpdateFailure) }
+    }
+}
