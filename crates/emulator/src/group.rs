@@ -126,7 +126,8 @@ fn indexed(wave: &Wave, op: &Op) -> Op {
     let (index, mask) = ((wave.m0() & 0xff) as u16, wave.m0() >> 12 & 15);
     let shift = |arg: &mut Arg| {
         if let Arg::Vector(register) = arg {
-            *register += index;
+            // The architectural registers end at 255: an index does not reach into the accumulation file.
+            *register = if *register < 256 && *register + index > 255 { u16::MAX } else { *register + index };
         }
     };
     for source in 0..3 {
@@ -186,5 +187,137 @@ impl Random {
     /// A number below `bound`.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         ((self.next() as u128 * bound as u128) >> 64) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{lanes::Lanes, memory::Memory};
+
+    struct Silent;
+    impl Observer for Silent {
+        fn issue(&mut self, _wave: &Wave, _op: &Op) {}
+    }
+
+    const END: u32 = 0xbf81_0000;
+    const BARRIER: u32 = 0xbf8a_0000;
+
+    /// Runs `waves` (16 vector registers) on assembled words.
+    fn run_words(
+        words: &[u32],
+        waves: &mut [Wave],
+        strict: bool,
+        budget: u64,
+    ) -> Result<(), (usize, FaultKind)> {
+        let text: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let program = Program::new(0, text, &[0]);
+        let memory = Memory::new(1 << 16).view();
+        let mut lds = Vec::new();
+        let schedule = Schedule { seed: None, budget, strict_barriers: strict };
+        run(waves, &program, &mut Cx::new(&mut lds, &memory), schedule, &mut Silent)
+            .map_err(|(index, fault)| (index, fault.kind))
+    }
+
+    fn wave(id: u32) -> Wave {
+        let mut wave = Wave::new(id, 16, 4);
+        for register in 0..16 {
+            *wave.vector_mut(register).expect("allocated") = Lanes::splat(100 + register as u32);
+        }
+        wave
+    }
+
+    fn value(wave: &Wave, register: u16) -> u32 {
+        wave.vector(register).expect("allocated")[5]
+    }
+
+    #[test]
+    fn gpr_index_mode_moves_the_named_operands_once() {
+        let mut waves = [wave(0)];
+        waves[0].scalar[4] = 5;
+        let words = [
+            0xbf11_0904, // s_set_gpr_idx_on s4, gpr_idx(SRC0,DST)
+            0x7e04_0303, // v_mov_b32 v2, v3: v7 = v8
+            0x6804_0702, // v_add_u32 v2, v2, v3: v7 = v7 + v3
+            0xbf9c_0000, // s_set_gpr_idx_off
+            0x7e10_0303, // v_mov_b32 v8, v3
+            0xbf11_0104, // s_set_gpr_idx_on s4, gpr_idx(SRC0)
+            0x7e12_02fa,
+            0xff01_1103, // v_mov_b32_dpp v9, v3 row_shr:1: v9 = v8
+            0xd289_0008,
+            0x0000_0b03, // v_readlane_b32 s8, v3, s5: from v8
+            0xbf9c_0000,
+            END,
+        ];
+        run_words(&words, &mut waves, true, 100).expect("no fault");
+        assert_eq!((value(&waves[0], 7), value(&waves[0], 2)), (108 + 103, 102));
+        assert_eq!((value(&waves[0], 8), value(&waves[0], 9)), (103, 103));
+        assert_eq!(waves[0].scalar[8], 103);
+    }
+
+    #[test]
+    fn a_gpr_index_beyond_the_allocation_faults() {
+        for index in [13, 253] {
+            let mut waves = [wave(0)];
+            waves[0].scalar[4] = index;
+            let words = [0xbf11_0104, 0x7e04_0303, 0xbf9c_0000, END];
+            let fault = run_words(&words, &mut waves, true, 100);
+            assert!(matches!(fault, Err((0, FaultKind::BadRegister { allocated: 16 | 4, .. }))), "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn vskip_skips_vector_instructions_only() {
+        let mut waves = [wave(0)];
+        waves[0].scalar[6] = 1;
+        // s_setvskip s6, 0; v_mov_b32 v8, 0; s_mov_b32 s7, 9; s_setvskip s6, 1; v_mov_b32 v9, 0
+        let words = [0xbf10_8006, 0x7e10_0280, 0xbe87_0089, 0xbf10_8106, 0x7e12_0280, END];
+        run_words(&words, &mut waves, true, 100).expect("no fault");
+        assert_eq!((value(&waves[0], 8), value(&waves[0], 9), waves[0].scalar[7]), (108, 0, 9));
+    }
+
+    #[test]
+    fn an_endless_loop_exhausts_the_budget() {
+        // s_branch to itself
+        let fault = run_words(&[0xbf82_ffff, END], &mut [wave(0), wave(1)], true, 1000);
+        assert_eq!(fault, Err((0, FaultKind::Budget { instructions: 1000 })));
+    }
+
+    /// The wave with s0 = 0 skips the barrier: s_cmp_eq_u32 s0, 0; s_cbranch_scc1 +1.
+    const SKIPPING: [u32; 4] = [0xbf06_8000, 0xbf85_0001, BARRIER, END];
+
+    fn first_skips() -> [Wave; 3] {
+        let mut waves = [wave(0), wave(1), wave(2)];
+        for (i, wave) in waves.iter_mut().enumerate() {
+            wave.scalar[0] = i as u32;
+        }
+        waves
+    }
+
+    #[test]
+    fn a_barrier_that_one_wave_skips_is_reported() {
+        let fault = run_words(&SKIPPING, &mut first_skips(), true, 100);
+        let expected = FaultKind::BarrierDivergence {
+            wave: 1,
+            pc: 8,
+            barriers: 1,
+            other: 0,
+            other_pc: 12,
+            other_ended: true,
+        };
+        assert_eq!(fault, Err((1, expected)));
+    }
+
+    #[test]
+    fn the_hardware_lets_waves_go_when_the_others_have_ended() {
+        let mut waves = first_skips();
+        run_words(&SKIPPING, &mut waves, false, 100).expect("no fault");
+        assert!(waves.iter().all(|wave| wave.status == Status::Ended));
+    }
+
+    #[test]
+    fn a_jump_out_of_the_code_is_no_instruction() {
+        let fault = run_words(&[0xbf82_0010], &mut [wave(0)], true, 100);
+        assert_eq!(fault, Err((0, FaultKind::BadProgramCounter { pc: 0x44 })));
     }
 }

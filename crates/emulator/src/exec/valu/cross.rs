@@ -3,7 +3,7 @@
 use crate::{
     exec::valu::{
         each,
-        fetch::{Kind, constant, gpr_index, indexed, merge, source, write},
+        fetch::{Kind, constant, merge, source, write},
         integer::int2,
     },
     lanes::Lanes,
@@ -41,7 +41,7 @@ fn lane_select(wave: &Wave, op: &Op) -> usize {
 
 fn read_lane(wave: &mut Wave, op: &Op, lane: usize) -> Step {
     let value = match op.src[0] {
-        Arg::Vector(register) => wave.vector(indexed(wave, register, 0))?[lane],
+        Arg::Vector(register) => wave.vector(register)?[lane],
         other => constant(wave, other, Kind::B32, 0),
     };
     let target = if op.dst == Arg::None { op.sdst } else { op.dst };
@@ -56,7 +56,6 @@ fn write_lane(wave: &mut Wave, op: &Op) -> Step {
     let value = constant(wave, op.src[0], Kind::B32, 0);
     let lane = lane_select(wave, op);
     if let Arg::Vector(register) = op.dst {
-        let register = indexed(wave, register, 3);
         wave.vector_mut(register)?[lane] = value;
     }
     Ok(())
@@ -77,7 +76,6 @@ fn masked_count(wave: &mut Wave, op: &Op, first: u32) -> Step {
 /// Exchanges two registers in the active lanes.
 fn swap(wave: &mut Wave, op: &Op) -> Step {
     let (Arg::Vector(d), Arg::Vector(s)) = (op.dst, op.src[0]) else { return Ok(()) };
-    let (d, s) = if gpr_index(wave) { (indexed(wave, d, 3), indexed(wave, s, 0)) } else { (d, s) };
     let exec = wave.exec();
     let (x, y) = (*wave.vector(d)?, *wave.vector(s)?);
     merge(wave.vector_mut(d)?, &y, exec);

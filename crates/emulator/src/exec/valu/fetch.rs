@@ -9,9 +9,6 @@ use crate::{
     wave::{INLINE_F32, Wave},
 };
 
-/// MODE bit that adds M0's index to vector operands.
-const GPR_INDEX: u32 = 1 << 27;
-
 /// The inline float constants as f16 bits.
 const INLINE_F16: [u16; 9] = [0x3800, 0xb800, 0x3c00, 0xbc00, 0x4000, 0xc000, 0x4400, 0xc400, 0x3118];
 
@@ -93,7 +90,7 @@ pub(super) use source;
 #[inline(always)]
 pub(super) fn plain<'a>(wave: &'a Wave, op: &Op, i: usize, kind: Kind, part: u16) -> Option<&'a Lanes> {
     let obstacles = if kind.has_modifiers() { (bit::MOVED | bit::MODIFIED) << i } else { bit::MOVED << i };
-    if op.bits & obstacles != 0 || wave.mode & GPR_INDEX != 0 {
+    if op.bits & obstacles != 0 {
         return None;
     }
     match op.src[i] {
@@ -119,7 +116,7 @@ pub(super) fn uniform(wave: &Wave, op: &Op, i: usize, kind: Kind, part: u16) -> 
 #[inline(never)]
 pub(super) fn build(wave: &Wave, op: &Op, i: usize, kind: Kind, part: u16) -> Result<Lanes, Box<Fault>> {
     let mut lanes = match op.src[i] {
-        Arg::Vector(register) => *wave.vector(indexed(wave, register, i) + part)?,
+        Arg::Vector(register) => *wave.vector(register + part)?,
         other => Lanes::splat(constant(wave, other, kind, part)),
     };
     match op.select {
@@ -176,7 +173,7 @@ fn modify(lanes: &mut Lanes, op: &Op, i: usize, kind: Kind, part: u16) {
 #[inline(always)]
 pub(super) fn pair_register<'a>(wave: &'a Wave, op: &Op, i: usize, part: u16) -> Option<&'a Lanes> {
     let negated = if part == 0 { op.mods.neg } else { op.mods.abs };
-    if negated >> i & 1 != 0 || wave.mode & GPR_INDEX != 0 {
+    if negated >> i & 1 != 0 {
         return None;
     }
     match op.src[i] {
@@ -193,7 +190,7 @@ pub(super) fn pair_register<'a>(wave: &'a Wave, op: &Op, i: usize, part: u16) ->
 pub(super) fn pair_build(wave: &Wave, op: &Op, i: usize, part: u16) -> Result<Lanes, Box<Fault>> {
     let selected = pair_select(op, i, part);
     let mut lanes = match op.src[i] {
-        Arg::Vector(register) => *wave.vector(indexed(wave, register, i) + selected)?,
+        Arg::Vector(register) => *wave.vector(register + selected)?,
         other => Lanes::splat(constant(wave, other, Kind::PairF32, selected)),
     };
     modify(&mut lanes, op, i, Kind::PairF32, part);
@@ -227,22 +224,6 @@ pub(super) fn constant(wave: &Wave, arg: Arg, kind: Kind, part: u16) -> u32 {
     }
 }
 
-/// A vector register with the GPR-index mode's offset: M0\[7:0\] if M0\[12 + operand\] is set.
-pub(super) fn indexed(wave: &Wave, register: u16, operand: usize) -> u16 {
-    let m0 = wave.m0();
-    if wave.mode & GPR_INDEX != 0 && m0 >> (12 + operand) & 1 != 0 {
-        register + (m0 & 0xff) as u16
-    } else {
-        register
-    }
-}
-
-/// Whether the current MODE moves vector operands by M0.
-#[inline(always)]
-pub(super) fn gpr_index(wave: &Wave) -> bool {
-    wave.mode & GPR_INDEX != 0
-}
-
 /// Writes a 32-bit result.
 ///
 /// # Errors
@@ -260,7 +241,6 @@ pub(super) fn write(wave: &mut Wave, op: &Op, result: &Lanes) -> Step {
 pub(super) fn write_part(wave: &mut Wave, op: &Op, part: u16, result: &Lanes) -> Step {
     if let Arg::Vector(register) = op.dst
         && op.bits & bit::RESULT == 0
-        && wave.mode & GPR_INDEX == 0
         && wave.exec() == !0
     {
         *wave.vector_mut(register + part)? = *result;
@@ -273,7 +253,7 @@ pub(super) fn write_part(wave: &mut Wave, op: &Op, part: u16, result: &Lanes) ->
 fn write_masked(wave: &mut Wave, op: &Op, part: u16, result: &Lanes) -> Step {
     let Arg::Vector(register) = op.dst else { return Ok(()) };
     let mut mask = wave.exec();
-    let target = indexed(wave, register, 3) + part;
+    let target = register + part;
     match op.select {
         Select::Straight => {}
         Select::Dpp { ctrl, row_mask, bank_mask, bound_ctrl } => {
@@ -329,7 +309,7 @@ fn write_half_merged(wave: &mut Wave, op: &Op, result: &Lanes) -> Step {
     if matches!(op.select, Select::Sdwa { .. }) {
         return write(wave, op, result);
     }
-    let old = wave.vector(indexed(wave, register, 3))?;
+    let old = wave.vector(register)?;
     let high = op.mods.op_sel & 8 != 0;
     let merged = Lanes(std::array::from_fn(|lane| {
         let value = result[lane] & 0xffff;
@@ -344,7 +324,7 @@ fn write_half_merged(wave: &mut Wave, op: &Op, result: &Lanes) -> Step {
 /// `BadRegister` beyond the kernel's allocation.
 pub(super) fn old(wave: &Wave, op: &Op) -> Result<Lanes, Box<Fault>> {
     match op.dst {
-        Arg::Vector(register) => Ok(*wave.vector(indexed(wave, register, 3))?),
+        Arg::Vector(register) => Ok(*wave.vector(register)?),
         _ => Ok(Lanes::ZERO),
     }
 }

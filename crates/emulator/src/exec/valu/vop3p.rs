@@ -3,7 +3,7 @@
 use crate::{
     exec::valu::{
         bit, each,
-        fetch::{Kind, constant, indexed, old, write},
+        fetch::{Kind, constant, old, write},
         float::{self, max2_nan, min2_nan, propagate3_nan},
         half::{self, fma_odd, to_f32},
         integer::{saturate_i16, saturate_u16, sext},
@@ -135,7 +135,7 @@ fn mix_source(wave: &Wave, op: &Op, i: usize) -> Result<Lanes, Box<Fault>> {
     let on = |mask: u8| mask >> i & 1 != 0;
     let is_half = on(op.mods.op_sel_hi);
     let mut lanes = match op.src[i] {
-        Arg::Vector(register) => *wave.vector(indexed(wave, register, i))?,
+        Arg::Vector(register) => *wave.vector(register)?,
         other => Lanes::splat(constant(wave, other, if is_half { Kind::F16 } else { Kind::F32 }, 0)),
     };
     let shift = if on(op.mods.op_sel) { 16 } else { 0 };

@@ -223,18 +223,19 @@ impl Problem {
         {
             let bits = format.bits() as usize;
             let items = shape.items(stored);
-            let mut registers = vec![[0u32; 64]; (items * bits).div_ceil(32)];
-            for lane in 0..64 {
+            let count = (items * bits).div_ceil(32);
+            let mut lanes = vec![vec![0u32; count]; 64];
+            for (lane, registers) in lanes.iter_mut().enumerate() {
                 for item in 0..items {
                     let (block, row, k) = shape.place(format, lane, item, stored);
                     for bit in 0..bits {
                         let at = item * bits + bit;
-                        registers[at / 32][lane] |= ((matrix[block][row][k] >> bit & 1) as u32) << (at % 32);
+                        registers[at / 32] |= ((matrix[block][row][k] >> bit & 1) as u32) << (at % 32);
                     }
                 }
             }
-            for (i, register) in registers.iter().enumerate() {
-                bench.set(first + i as u16, |lane| register[lane]);
+            for i in 0..count {
+                bench.set(first + i as u16, |lane| lanes[lane][i]);
             }
         }
         if shape.sparse {
