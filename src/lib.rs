@@ -1,1 +1,24 @@
 //! The harness behind the `mi355x` command.
+//!
+//! ```text
+//! cli ── plan ── ops ── inputs ── (device, through HIP) ── oracle ── verdict ── store ── report
+//! ```
+//!
+//! Each step takes the value of the step before it; nothing calls upwards. Which device answers, the virtual
+//! MI355X or a real one, is a run-time value: this crate reaches both through `bindings/hip` alone.
+#![forbid(unsafe_code)]
+
+//pub mod bench;
+pub mod check;
+pub mod cli;
+pub mod device;
+pub mod error;
+pub mod exit;
+pub mod golden;
+pub mod kernels;
+pub mod ops;
+pub mod registry;
+pub mod report;
+pub mod store;
+
+pub use error::{Error, Result};

@@ -1,3 +1,7 @@
 //! The `mi355x` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mi355x::cli::main()
+}

@@ -80,6 +80,30 @@ impl Function {
         unsafe { self.submit(config, stream, ptr::null_mut(), extra.as_mut_ptr(), size_of::<P>()) }
     }
 
+    /// Queues a kernel that is itself under test, with its argument struct as bytes, and returns.
+    ///
+    /// Safe to call, although the kernel may be wrong and every address in `arguments` made up: a
+    /// kernel reaches device memory, whose elements are [`Pod`](bytemuck::Pod), so that any bytes it
+    /// leaves there are valid ones. It must not be handed the address of a
+    /// [`PinnedBuffer`](crate::PinnedBuffer), the one host memory that a kernel could reach. On the
+    /// virtual device a stray access is a reported fault; on a GPU it may change other buffers.
+    ///
+    /// # Errors
+    /// As [`launch`](Self::launch).
+    pub fn launch_bytes(&self, config: LaunchConfig, stream: &Stream, arguments: &[u8]) -> Result<()> {
+        let mut bytes = arguments.len();
+        let mut extra = [
+            HIP_LAUNCH_PARAM_BUFFER_POINTER,
+            arguments.as_ptr().cast_mut().cast::<c_void>(),
+            HIP_LAUNCH_PARAM_BUFFER_SIZE,
+            ptr::from_mut(&mut bytes).cast::<c_void>(),
+            HIP_LAUNCH_PARAM_END,
+        ];
+        // SAFETY: the list names the argument bytes and their size, and HIP only reads them, before
+        // it returns. What the kernel does with them stays in device memory, see above.
+        unsafe { self.submit(config, stream, ptr::null_mut(), extra.as_mut_ptr(), arguments.len()) }
+    }
+
     /// Queues the kernel with one pointer per parameter and returns.
     ///
     /// For kernels whose parameter list is known at run time only; HIP takes each size from the code

@@ -126,6 +126,26 @@ impl Runtime {
         Ok((0..count).map(|ordinal| Device::new(Arc::clone(&self.context), ordinal)).collect())
     }
 
+    /// Resets a device: its memory, modules and streams are gone, and so is the fault that made it
+    /// refuse all work. The virtual device is usable again after it; a GPU may not be.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] while anything made from this runtime is alive, for it would be left
+    /// dangling; else the status of `hipDeviceReset`.
+    pub fn reset_device(&mut self, ordinal: u32) -> Result<()> {
+        // Objects that could not be released because of the fault are gone with it.
+        let _ = self.context.report_failed_releases();
+        if Arc::get_mut(&mut self.context).is_none() {
+            return Err(Error::Argument {
+                call: "hipDeviceReset",
+                reason: format!("objects of {} are still in use", self.library_path().display()),
+            });
+        }
+        self.device(ordinal)?.make_current()?;
+        // SAFETY: the call takes nothing, and no handle of ours is left that it could invalidate.
+        unsafe { call!(self.context, hipDeviceReset(), "device = {ordinal}") }
+    }
+
     /// How the virtual device identifies itself; `None` on ROCm.
     ///
     /// # Errors

@@ -1,0 +1,221 @@
+//! What a problem's outputs must be, from independent sources.
+
+use numerics::mx::{BLOCK, MXFP4_BLOCK_BYTES};
+use reference::{
+    Elements, Fp8Granularity, Half, RmsNorm, RmsNormInput, Rows, ScaleLayout, SiluMul, Verdict, add_residual,
+    dequantise_mxfp4, quantise_fp8, quantise_mxfp4, shuffle_scales, shuffle_weights, unshuffle_scales,
+    unshuffle_weights, verify_half, verify_mxfp4,
+};
+
+use super::compare::Comparison;
+use super::inputs;
+use crate::golden::{self, Shuffle};
+use crate::ops::{Case, Contract, Direction, Element, Kind, Problem, Tensors, Values};
+
+/// Compares every output with every oracle that knows about it.
+///
+/// # Errors
+/// [`reference::Error`] when the problem's shapes are none that the operator has.
+pub fn judge(
+    problem: &Problem,
+    contract: &Contract,
+    inputs: &Tensors,
+    outputs: &Tensors,
+) -> Result<Vec<Comparison>, reference::Error> {
+    let case = problem.case;
+    let mut found = match problem.kind {
+        Kind::QuantiseMxfp4 { element, rule, layout } => {
+            let x = Host::new(element, inputs.get("x"));
+            let right = quantise_mxfp4(x.elements(), Rows::packed(case.m, case.k), &rule, layout)?;
+            mxfp4(&right.compare(outputs.get("data"), case.k / 2, outputs.get("scales"))?)
+        }
+        Kind::DequantiseMxfp4 { layout } => {
+            let (data, scales) = (inputs.get("data"), inputs.get("scales"));
+            let right = dequantise_mxfp4(data, case.k / 2, scales, layout, case.m, case.k)?;
+            let actual = halves(outputs.get("out"));
+            vec![Comparison::of_codes("reference", "out", case.k, &right, &actual, numerics::bf16::to_f32)]
+        }
+        Kind::SiluMulMxfp4 { element, rule, layout } => {
+            let x = Host::new(element, inputs.get("x"));
+            let rows = Rows { m: case.m, k: case.k, stride: 2 * case.k };
+            let truth = SiluMul::new(x.elements(), rows, contract.silu_mul())?;
+            let (data, scales) = (outputs.get("data"), outputs.get("scales"));
+            mxfp4(&verify_mxfp4(&truth, data, case.k / 2, scales, layout, &rule)?)
+        }
+        Kind::RmsNormMxfp4 { element, rule, layout, epsilon } => {
+            rms_norm(&case, contract, inputs, outputs, element, &rule, layout, epsilon)?
+        }
+        Kind::QuantiseFp8 { element, granularity, rule } => {
+            let x = Host::new(element, inputs.get("x"));
+            let right = quantise_fp8(x.elements(), Rows::packed(case.m, case.k), granularity, &rule)?;
+            let data = outputs.get("data");
+            let value = numerics::e4m3::to_f32;
+            let scales: Vec<u32> = right.scales.iter().map(|s| s.to_bits()).collect();
+            let width = match granularity {
+                Fp8Granularity::Tensor | Fp8Granularity::Token => 1,
+                Fp8Granularity::Block128 { transposed: false } => case.k.div_ceil(128),
+                Fp8Granularity::Block128 { transposed: true } => case.m,
+            };
+            vec![
+                Comparison::of_codes("reference", "data", case.k, &right.data, data, value),
+                floats("scales", width, &scales, outputs.get("scales")),
+            ]
+        }
+        Kind::TensorAmax { element } => {
+            let right = inputs::amax(element, inputs.get("x"));
+            vec![floats("amax", 1, &[right.to_bits()], outputs.get("amax"))]
+        }
+        Kind::ShuffleWeights { direction } => {
+            let source = inputs.get("source");
+            let right = match direction {
+                Direction::Shuffle => shuffle_weights(source, case.m, case.k)?,
+                Direction::Unshuffle => unshuffle_weights(source, case.m, case.k)?,
+            };
+            vec![bytes("reference", case.k, &right, outputs.get("target"))]
+        }
+        Kind::ShuffleScales { direction } => {
+            let (source, groups) = (inputs.get("source"), case.k / BLOCK);
+            let right = match direction {
+                Direction::Shuffle => shuffle_scales(source, case.m, groups, ScaleLayout::Shuffled)?,
+                Direction::Unshuffle => unshuffle_scales(source, case.m, groups, ScaleLayout::Shuffled)?,
+            };
+            vec![bytes("reference", groups, &right, outputs.get("target"))]
+        }
+    };
+    if case.values == Values::Golden {
+        found.extend(golden(problem, inputs, outputs));
+    }
+    Ok(found)
+}
+
+#[expect(clippy::too_many_arguments, reason = "one operator's operands, used once")]
+fn rms_norm(
+    case: &Case,
+    contract: &Contract,
+    inputs: &Tensors,
+    outputs: &Tensors,
+    element: Element,
+    rule: &numerics::mx::Mxfp4Rule,
+    layout: ScaleLayout,
+    epsilon: f32,
+) -> Result<Vec<Comparison>, reference::Error> {
+    let (x, weight) = (Host::new(element, inputs.get("x")), Host::new(element, inputs.get("weight")));
+    let residual = inputs.find("residual").map(|bytes| Host::new(element, bytes));
+    let rows = Rows::packed(case.m, case.k);
+    let input = RmsNormInput {
+        x: x.elements(),
+        rows,
+        residual: residual.as_ref().map(|r| (r.elements(), case.k)),
+        weight: weight.elements(),
+        epsilon,
+    };
+    let truth = RmsNorm::new(input, contract.rms_norm(case.k))?;
+    let (data, scales) = (outputs.get("data"), outputs.get("scales"));
+    let mut found = mxfp4(&verify_mxfp4(&truth, data, case.k / 2, scales, layout, rule)?);
+    if let Some(normed) = outputs.find("normed") {
+        let verdict = verify_half(&truth, &halves(normed), case.k, Half::Bf16)?;
+        found.push(Comparison::of_verdict("normed", &verdict));
+    }
+    if let (Some(sum), Some(residual)) = (outputs.find("sum"), &residual) {
+        let half = if element == Element::F16 { Half::F16 } else { Half::Bf16 };
+        let right = add_residual(x.elements(), rows, residual.elements(), case.k, half)?;
+        let value = |bits| half.to_f32(bits);
+        found.push(Comparison::of_codes("reference", "sum", case.k, &right, &halves(sum), value));
+    }
+    Ok(found)
+}
+
+/// What other implementations made of the golden inputs.
+fn golden(problem: &Problem, inputs: &Tensors, outputs: &Tensors) -> Option<Comparison> {
+    match problem.kind {
+        Kind::QuantiseMxfp4 { rule, layout, .. } => {
+            let (data, scales) = (outputs.get("data"), outputs.get("scales"));
+            let blocks = golden::blocks();
+            let (mut expected, mut actual) = (Vec::new(), Vec::new());
+            for (row, block) in blocks.iter().enumerate() {
+                let (_, right) = block.results.iter().find(|(mode, _)| *mode == rule.scale)?;
+                expected.push(right.scale);
+                actual.push(scales[layout.index(blocks.len(), 1, row, 0)]);
+                // Codes under a NaN scale carry no value.
+                if right.scale != numerics::e8m0::NAN {
+                    expected.extend(&right.data);
+                    actual.extend(&data[row * MXFP4_BLOCK_BYTES..][..MXFP4_BLOCK_BYTES]);
+                } else {
+                    expected.extend([0; MXFP4_BLOCK_BYTES]);
+                    actual.extend([0; MXFP4_BLOCK_BYTES]);
+                }
+            }
+            // Row: the block. Column 0: its scale; from 1 on: its packed codes.
+            Some(Comparison::of_bytes("golden", "data and scales", 1 + MXFP4_BLOCK_BYTES, &expected, &actual))
+        }
+        Kind::ShuffleWeights { direction } => {
+            Some(golden_moves(Shuffle::Weights, 64, direction, inputs, outputs))
+        }
+        Kind::ShuffleScales { direction } => {
+            Some(golden_moves(Shuffle::Scales, 16, direction, inputs, outputs))
+        }
+        _ => None,
+    }
+}
+
+fn golden_moves(
+    shuffle: Shuffle,
+    width: usize,
+    direction: Direction,
+    inputs: &Tensors,
+    outputs: &Tensors,
+) -> Comparison {
+    let (source, target) = (inputs.get("source"), outputs.get("target"));
+    let (mut expected, mut actual) = (Vec::new(), Vec::new());
+    for (row, column, moved) in golden::moves(shuffle) {
+        let (from, to) = match direction {
+            Direction::Shuffle => (row * width + column, moved),
+            Direction::Unshuffle => (moved, row * width + column),
+        };
+        expected.push(source[from]);
+        actual.push(target[to]);
+    }
+    Comparison::of_bytes("golden", "target", width, &expected, &actual)
+}
+
+fn mxfp4(verdict: &Verdict) -> Vec<Comparison> {
+    vec![Comparison::of_verdict("data and scales", verdict)]
+}
+
+fn floats(output: &'static str, width: usize, expected: &[u32], actual: &[u8]) -> Comparison {
+    let actual: Vec<u32> = actual.as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b)).collect();
+    Comparison::of_codes("reference", output, width.max(1), expected, &actual, f32::from_bits)
+}
+
+fn bytes(oracle: &'static str, width: usize, expected: &[u8], actual: &[u8]) -> Comparison {
+    Comparison::of_bytes(oracle, "target", width, expected, actual)
+}
+
+fn halves(bytes: &[u8]) -> Vec<u16> {
+    bytes.as_chunks::<2>().0.iter().map(|b| u16::from_le_bytes(*b)).collect()
+}
+
+/// A tensor as the reference takes it: aligned, typed.
+enum Host {
+    Bf16(Vec<u16>),
+    F16(Vec<u16>),
+    F32(Vec<f32>),
+}
+
+impl Host {
+    fn new(element: Element, bytes: &[u8]) -> Self {
+        match element {
+            Element::Bf16 => Self::Bf16(halves(bytes)),
+            Element::F16 => Self::F16(halves(bytes)),
+            Element::F32 => Self::F32(inputs::widen(element, bytes)),
+        }
+    }
+
+    fn elements(&self) -> Elements<'_> {
+        match self {
+            Self::Bf16(bits) => Elements::Bf16(bits),
+            Self::F16(bits) => Elements::F16(bits),
+            Self::F32(values) => Elements::F32(values),
+        }
+    }
+}

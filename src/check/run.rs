@@ -1,0 +1,236 @@
+//! Running a case on the device, under several schedules.
+
+use std::fmt;
+use std::time::Instant;
+
+use hip::{Function, Module, Stream};
+
+use super::compare::Comparison;
+use super::{Finding, Verdict, inputs, oracle};
+use crate::device::OpenDevice;
+use crate::ops::{self, Case, Contract, Problem, Resident, Tensors};
+use crate::registry::Instance;
+use crate::{Error, Result};
+
+/// How one run differs from the others of its case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    /// Which run of the case, from 0.
+    pub index: u32,
+    /// Random order of waves and workgroups; in order without.
+    pub seed: Option<u64>,
+    /// Whether memory results arrive at the covering `s_waitcnt` only: a missing wait shows.
+    pub late: bool,
+}
+
+/// Checks kernels on one device.
+#[derive(Debug)]
+pub struct Checker {
+    /// Absent only while the device recovers.
+    open: Option<OpenDevice>,
+    loaded: Option<(String, Function)>,
+    seed: u64,
+    schedules: u32,
+}
+
+impl Checker {
+    /// A checker that derives all values from `seed` and runs each case `schedules` times.
+    ///
+    /// `instruction_budget` is what a wave may issue on the virtual device before it counts as looping.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when the virtual runtime refuses the budget.
+    pub fn new(open: OpenDevice, seed: u64, schedules: u32, instruction_budget: u64) -> Result<Self> {
+        if open.is_virtual() {
+            open.runtime.set_option("instruction_budget", &instruction_budget.to_string())?;
+        }
+        Ok(Self { open: Some(open), loaded: None, seed, schedules })
+    }
+
+    /// Runs one case and judges it.
+    ///
+    /// # Errors
+    /// [`Error::Declaration`] when the instance's definitions cannot be used; [`Error::Device`] when the
+    /// device cannot be used any more. What a kernel does wrong is a finding, not an error.
+    pub fn check(&mut self, instance: &Instance, contract: &Contract, case: Case) -> Result<Verdict> {
+        let started = Instant::now();
+        let problem = ops::problem(instance, case)?;
+        let kernel = instance.path();
+        let tensors = inputs::generate(&problem, &kernel, self.seed);
+        let mut verdict = Verdict {
+            kernel,
+            case,
+            label: case.to_string(),
+            schedules: 0,
+            comparisons: Vec::new(),
+            findings: Vec::new(),
+            seconds: 0.0,
+        };
+        if let Some(outputs) = self.run(instance, &problem, &tensors, &mut verdict)? {
+            verdict.comparisons = oracle::judge(&problem, contract, &tensors, &outputs).map_err(|e| {
+                Error::Declaration { kernel: verdict.kernel.clone(), what: format!("{case}: {e}") }
+            })?;
+            let wrong = verdict.comparisons.iter().filter_map(wrong);
+            verdict.findings.splice(0..0, wrong);
+        }
+        verdict.seconds = started.elapsed().as_secs_f64();
+        Ok(verdict)
+    }
+
+    /// What the checks ran on.
+    ///
+    /// # Panics
+    /// After a device did not recover, which ended the check with an error.
+    #[must_use]
+    pub fn device(&self) -> &OpenDevice {
+        self.open.as_ref().expect("a check that fails to recover the device ends")
+    }
+
+    /// Every run of a case. The first run's outputs, unless a run did not come to its end.
+    fn run(
+        &mut self,
+        instance: &Instance,
+        problem: &Problem,
+        tensors: &Tensors,
+        verdict: &mut Verdict,
+    ) -> Result<Option<Tensors>> {
+        let mut resident = None;
+        let outcome = self.run_schedules(instance, problem, tensors, verdict, &mut resident);
+        let Err((error, schedule)) = outcome else { return Ok(outcome.ok().flatten()) };
+        verdict.findings.push(match error.fault() {
+            Some(fault) => Finding::Fault { fault: fault.clone(), schedule: schedule.to_string() },
+            None => Finding::Call { message: error.to_string() },
+        });
+        // The device refuses all work until it is reset, which needs everything on it to be gone.
+        drop(resident);
+        self.loaded = None;
+        let open = self.open.take().expect("present between checks");
+        self.open = Some(open.recover()?);
+        Ok(None)
+    }
+
+    fn run_schedules(
+        &mut self,
+        instance: &Instance,
+        problem: &Problem,
+        tensors: &Tensors,
+        verdict: &mut Verdict,
+        slot: &mut Option<Resident>,
+    ) -> Result<Option<Tensors>, (hip::Error, Schedule)> {
+        let mut schedule = Schedule { index: 0, seed: None, late: false };
+        let function = self.function(instance).map_err(|e| (e, schedule))?;
+        let open = self.device();
+        let resident = slot.insert(Resident::new(open, problem, tensors).map_err(|e| (e, schedule))?);
+        let stream = Stream::null(&open.device);
+        let mut first: Option<Tensors> = None;
+        for index in 0..self.schedules {
+            schedule = Schedule::nth(index, self.seed);
+            let mut step = || -> hip::Result<_> {
+                schedule.apply(open)?;
+                resident.reset(problem, poison(index))?;
+                resident.launch(problem, &function, &stream)?;
+                stream.synchronize()?;
+                resident.outputs(problem)
+            };
+            let (outputs, changed) = step().map_err(|e| (e, schedule))?;
+            verdict.schedules += 1;
+            let schedule = schedule.to_string();
+            let changes = changed.into_iter();
+            verdict
+                .findings
+                .extend(changes.map(|changed| Finding::Changed { changed, schedule: schedule.clone() }));
+            match &first {
+                None => first = Some(outputs),
+                Some(first) => verdict.findings.extend(difference(problem, first, &outputs, &schedule)),
+            }
+        }
+        let changed = resident.changed_inputs(problem, tensors).map_err(|e| (e, schedule))?;
+        let schedule = "any of them".to_owned();
+        verdict
+            .findings
+            .extend(changed.into_iter().map(|changed| Finding::Changed { changed, schedule: schedule.clone() }));
+        Ok(first)
+    }
+
+    /// The instance's kernel, loaded once for all its cases.
+    fn function(&mut self, instance: &Instance) -> hip::Result<Function> {
+        let path = instance.path();
+        if let Some((loaded, function)) = &self.loaded
+            && *loaded == path
+        {
+            return Ok(function.clone());
+        }
+        let function =
+            Module::load(&self.device().device, &instance.code_object)?.function(&instance.symbol)?;
+        self.loaded = Some((path, function.clone()));
+        Ok(function)
+    }
+}
+
+impl Schedule {
+    /// In order first; then seeded orders, every other one with late results.
+    #[must_use]
+    pub fn nth(index: u32, seed: u64) -> Self {
+        match index {
+            0 => Self { index, seed: None, late: false },
+            // An odd multiplier keeps the seeds of different runs apart.
+            n => Self {
+                index,
+                seed: Some(seed.wrapping_add(u64::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15))),
+                late: n % 2 == 1,
+            },
+        }
+    }
+
+    /// Tells the virtual device. A GPU has its own order.
+    fn apply(&self, open: &OpenDevice) -> hip::Result<()> {
+        if !open.is_virtual() {
+            return Ok(());
+        }
+        let seed = self.seed.map_or("none".to_owned(), |s| s.to_string());
+        open.runtime.set_option("seed", &seed)?;
+        open.runtime.set_option("late_delivery", if self.late { "1" } else { "0" })
+    }
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.seed, self.late) {
+            (None, _) => f.write_str("in order"),
+            (Some(seed), false) => write!(f, "random order {seed:#x}"),
+            (Some(seed), true) => write!(f, "random order {seed:#x}, late results"),
+        }
+    }
+}
+
+/// Another one for neighbouring runs, so that a byte that is never written shows as a difference.
+fn poison(index: u32) -> u8 {
+    if index.is_multiple_of(2) { 0xa5 } else { 0x5a }
+}
+
+fn wrong(comparison: &Comparison) -> Option<Finding> {
+    let worst = comparison.worst.clone()?;
+    Some(Finding::Wrong {
+        oracle: comparison.oracle,
+        output: comparison.output,
+        violations: comparison.violations,
+        checked: comparison.checked,
+        worst,
+    })
+}
+
+/// The first byte that two runs left different.
+fn difference(problem: &Problem, first: &Tensors, other: &Tensors, schedule: &str) -> Option<Finding> {
+    problem.outputs.iter().find_map(|output| {
+        let (a, b) = (first.get(output.name), other.get(output.name));
+        let at = a.iter().zip(b).position(|(a, b)| a != b)?;
+        Some(Finding::Schedule {
+            output: output.name,
+            schedule: schedule.to_owned(),
+            row: at / output.layout.row_bytes,
+            byte: at % output.layout.row_bytes,
+            first: a[at],
+            other: b[at],
+        })
+    })
+}

@@ -1,0 +1,78 @@
+//! How a problem is divided among workgroups.
+
+use hip::LaunchConfig;
+
+use super::declaration;
+use crate::Result;
+use crate::registry::Instance;
+
+/// Size of a problem in each of the units that kernels divide by. See the head of `instances.toml`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// Groups that share a scale, padding included.
+    pub blocks: usize,
+    /// Rows, padding rows of a shuffled scale buffer included.
+    pub rows: usize,
+    /// Bytes of the tensor that is reordered.
+    pub bytes: usize,
+    /// Elements.
+    pub elements: usize,
+}
+
+/// A one-dimensional grid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    /// Workgroups, at least 1: a kernel is launched on an empty tensor too, and must leave it alone.
+    pub grid: u32,
+    /// Work-items of a workgroup.
+    pub block: u32,
+    /// Dynamic LDS, in bytes.
+    pub lds_bytes: u32,
+}
+
+impl Geometry {
+    /// Divides `extent` by the instance's one `*_PER_WORKGROUP`, rounding up.
+    ///
+    /// # Errors
+    /// [`crate::Error::Declaration`] without exactly one of those definitions, without THREADS, or for a
+    /// grid beyond HIP's 2^32 - 1 work-items.
+    pub fn of(instance: &Instance, extent: Extent) -> Result<Self> {
+        let number = |name: &str| -> Result<Option<usize>> {
+            let Some(text) = instance.define(name) else { return Ok(None) };
+            match text.parse() {
+                Ok(n) if n > 0 => Ok(Some(n)),
+                _ => Err(declaration(instance, format!("{name} = \"{text}\" is not a positive number"))),
+            }
+        };
+        let units = [
+            ("BLOCKS_PER_WORKGROUP", extent.blocks),
+            ("ROWS_PER_WORKGROUP", extent.rows),
+            ("BYTES_PER_WORKGROUP", extent.bytes),
+            ("ELEMENTS_PER_WORKGROUP", extent.elements),
+        ];
+        let mut grids = Vec::new();
+        for (name, size) in units {
+            if let Some(each) = number(name)? {
+                grids.push(size.div_ceil(each).max(1));
+            }
+        }
+        let &[grid] = grids.as_slice() else {
+            let names = units.map(|u| u.0).join(", ");
+            return Err(declaration(instance, format!("defines {} of {names}; needs exactly one", grids.len())));
+        };
+        let block = number("THREADS")?.ok_or_else(|| declaration(instance, "does not define THREADS".into()))?;
+        let (Ok(grid), Ok(block)) = (u32::try_from(grid), u32::try_from(block)) else {
+            return Err(declaration(instance, format!("{grid} workgroups of {block} are beyond HIP")));
+        };
+        if grid.checked_mul(block).is_none() {
+            return Err(declaration(instance, format!("{grid} workgroups of {block} are beyond HIP")));
+        }
+        Ok(Self { grid, block, lds_bytes: instance.dynamic_lds_bytes })
+    }
+
+    /// As HIP takes it.
+    #[must_use]
+    pub fn config(&self) -> LaunchConfig {
+        LaunchConfig::new(self.grid, self.block).with_shared_bytes(self.lds_bytes)
+    }
+}
