@@ -1,3 +1,146 @@
-//! Times of the quantisation kernels.
+//! Times of the quantisation kernels, under criterion: `cargo bench -p mi355x --bench quant`.
+//!
+//! Criterion's value is the device's own time, from events. The device is the virtual MI355X, or what
+//! `MI355X_DEVICE=rocm` names; every unit says whether it is modelled or measured.
 
-fn main() {}
+use std::env;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use criterion::measurement::{Measurement, ValueFormatter};
+use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
+use mi355x::bench::{Mode, Nanos, Subject};
+use mi355x::device::{DeviceChoice, OpenDevice};
+use mi355x::kernels::Kernels;
+use mi355x::ops;
+
+/// The kernels that stand for their families: one of each, the form that models use.
+const KERNELS: [&str; 11] = [
+    "quant/mxfp4_bf16_even_shuffled",
+    "quant/mxfp4_bf16_round_up_raw",
+    "quant/dequantise_raw",
+    "quant/silu_mul_bf16_even_shuffled",
+    "quant/rms_norm_bf16_even_shuffled",
+    "quant/fp8_bf16_token",
+    "quant/fp8_bf16_block128",
+    "quant/fp8_bf16_tensor",
+    "quant/tensor_amax_bf16",
+    "quant/weights_shuffle",
+    "quant/scales_shuffle",
+];
+
+/// Nanoseconds of device time.
+struct DeviceTime {
+    modelled: bool,
+}
+
+impl Measurement for DeviceTime {
+    type Intermediate = ();
+    type Value = f64;
+
+    fn start(&self) {}
+
+    fn end(&self, (): ()) -> f64 {
+        unreachable!("every benchmark reports the device's time by iter_custom")
+    }
+
+    fn add(&self, a: &f64, b: &f64) -> f64 {
+        a + b
+    }
+
+    fn zero(&self) -> f64 {
+        0.0
+    }
+
+    fn to_f64(&self, value: &f64) -> f64 {
+        *value
+    }
+
+    fn formatter(&self) -> &dyn ValueFormatter {
+        self
+    }
+}
+
+impl ValueFormatter for DeviceTime {
+    fn scale_values(&self, _typical: f64, values: &mut [f64]) -> &'static str {
+        values.iter_mut().for_each(|ns| *ns /= 1e3);
+        if self.modelled { "µs modelled (issue cycles only)" } else { "µs measured" }
+    }
+
+    fn scale_throughputs(&self, _typical: f64, throughput: &Throughput, values: &mut [f64]) -> &'static str {
+        // Nanoseconds: an amount per nanosecond is 10^9 per second.
+        let (amount, units) = match *throughput {
+            Throughput::Bytes(n) | Throughput::BytesDecimal(n) => {
+                (n, ["GB/s measured", "GB/s modelled (issue cycles only)"])
+            }
+            Throughput::ElementsAndBytes { elements, .. } | Throughput::Elements(elements) => {
+                (elements, ["GFLOP/s measured", "GFLOP/s modelled (issue cycles only)"])
+            }
+            Throughput::Bits(n) => (n, ["Gbit/s measured", "Gbit/s modelled (issue cycles only)"]),
+        };
+        values.iter_mut().for_each(|ns| *ns = amount as f64 / *ns);
+        units[usize::from(self.modelled)]
+    }
+
+    fn scale_for_machines(&self, _values: &mut [f64]) -> &'static str {
+        "ns"
+    }
+}
+
+fn main() {
+    let choice = env::var("MI355X_DEVICE").unwrap_or_else(|_| "virtual".into());
+    let choice =
+        DeviceChoice::from_str(&choice, true).unwrap_or_else(|e| panic!("MI355X_DEVICE={choice}: {e}"));
+    let open = OpenDevice::open(choice).unwrap_or_else(|e| panic!("{e}"));
+    // Criterion plans by wall time, of which an emulated launch takes much: few samples, no long warm-up. Its
+    // comparison plots divide by a deviation that is zero for a model that always says the same.
+    let mut criterion = Criterion::default()
+        .with_measurement(DeviceTime { modelled: open.is_virtual() })
+        .without_plots()
+        .configure_from_args();
+    if open.is_virtual() {
+        criterion = criterion
+            .sample_size(10)
+            .warm_up_time(Duration::from_millis(1))
+            .measurement_time(Duration::from_millis(10));
+        eprintln!(
+            "virtual MI355X: times are modelled (issue cycles only); a cache flush costs nothing there"
+        );
+    }
+    for mode in [Mode::Cold, Mode::Hot] {
+        time_all(&mut criterion, &open, mode);
+    }
+    criterion.final_summary();
+}
+
+fn time_all(criterion: &mut Criterion<DeviceTime>, open: &OpenDevice, mode: Mode) {
+    let kernels = Kernels::built_in();
+    for name in KERNELS {
+        let chosen = kernels.select(&[name.to_owned()]).unwrap_or_else(|e| panic!("{e}"));
+        let instance = chosen[0];
+        let mut group =
+            criterion.benchmark_group(format!("{}/{}", format!("{mode:?}").to_lowercase(), instance.path()));
+        group.sampling_mode(SamplingMode::Flat);
+        for case in ops::bench_cases(instance).unwrap_or_else(|e| panic!("{e}")) {
+            let problem = ops::problem(instance, case).unwrap_or_else(|e| panic!("{e}"));
+            let ops::Traffic { bytes, flop } = problem.traffic;
+            group.throughput(match flop {
+                0 => Throughput::BytesDecimal(bytes),
+                elements => Throughput::ElementsAndBytes { elements, bytes },
+            });
+            let id = BenchmarkId::from_parameter(format!("{}x{}", case.m, case.k));
+            // Prepared only if criterion's filter selects it, and once for all its samples.
+            let mut subject = None;
+            group.bench_function(id, |bencher| {
+                let subject = subject.get_or_insert_with(|| {
+                    Subject::new(open, instance, case, 355).unwrap_or_else(|e| panic!("{e}"))
+                });
+                bencher.iter_custom(|launches| {
+                    let Nanos(each) = subject.time(mode, launches).unwrap_or_else(|e| panic!("{e}"));
+                    each * launches as f64
+                });
+            });
+        }
+        group.finish();
+    }
+}

@@ -1,6 +1,6 @@
 //! The command line: one file per verb.
 
-//mod bench;
+mod bench;
 mod check;
 mod doctor;
 mod ops;
@@ -36,8 +36,8 @@ enum Verb {
     Ops(ops::Arguments),
     /// Checks kernels against independent references
     Check(check::Arguments),
-    // Times kernels by device events
-    //Bench
+    /// Times kernels by device events
+    Bench(bench::Arguments),
 }
 
 /// Which kernels; shared by the verbs that work on some.
@@ -106,7 +106,7 @@ pub fn main() -> ExitCode {
         Verb::Doctor(arguments) => doctor::run(&arguments),
         Verb::Ops(arguments) => ops::run(&arguments),
         Verb::Check(arguments) => check::run(&arguments),
-        //bench
+        Verb::Bench(arguments) => bench::run(&arguments),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),

@@ -70,7 +70,9 @@ fn parse_blocks(text: &str) -> Vec<Block> {
         let digits = |text: &str, size: usize| -> Vec<u16> {
             let chunks = text.as_bytes().chunks(size);
             chunks
-                .map(|c| u16::from_str_radix(std::str::from_utf8(c).expect("ASCII"), 16).expect("hexadecimal"))
+                .map(|c| {
+                    u16::from_str_radix(std::str::from_utf8(c).expect("ASCII"), 16).expect("hexadecimal")
+                })
                 .collect()
         };
         let result = Quantised {

@@ -162,9 +162,13 @@ pub fn workspace_of(folder: &Path) -> PathBuf {
 /// The structs of a folder must lie in memory as this program fills them.
 fn check_layout(operator: &rocm_toolchain::Operator) -> Result<()> {
     let file = operator.folder.join("params.h");
-    let wrong = |name: &str, what: String| Err(Error::Layout { struct_name: name.into(), file: file.clone(), what });
+    let wrong =
+        |name: &str, what: String| Err(Error::Layout { struct_name: name.into(), file: file.clone(), what });
     let Some(known) = registry::OPERATORS.iter().find(|o| o.name == operator.name.as_str()) else {
-        return wrong("every struct", format!("belongs to {}, which this program does not know", operator.name));
+        return wrong(
+            "every struct",
+            format!("belongs to {}, which this program does not know", operator.name),
+        );
     };
     let known = Params::parse(&known.params).expect("the build parsed the same text");
     for kernel in &operator.kernels {

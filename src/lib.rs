@@ -8,7 +8,7 @@
 //! MI355X or a real one, is a run-time value: this crate reaches both through `bindings/hip` alone.
 #![forbid(unsafe_code)]
 
-//pub mod bench;
+pub mod bench;
 pub mod check;
 pub mod cli;
 pub mod device;

@@ -19,7 +19,7 @@ pub use case::{Case, Depth, Element, Gap, Pattern, Values};
 pub use contract::{Contract, RmsNormTolerance, SiluMulTolerance};
 pub use geometry::{Extent, Geometry};
 pub use problem::{
-    Addresses, Content, Direction, Input, Kind, Layout, Output, Problem, Span, Start, Traffic,
+    Addresses, Arguments, Content, Direction, Input, Kind, Layout, Output, Problem, Span, Start, Traffic,
 };
 pub use resident::{Changed, Resident, Tensors};
 

@@ -69,7 +69,8 @@ impl Run {
             folder = base.join(format!("{time}-{verb}-{attempt}"));
         }
         let about_file = folder.join("run.json");
-        let mut text = serde_json::to_string_pretty(&Record::new(verb, about)).expect("records are plain data");
+        let mut text =
+            serde_json::to_string_pretty(&Record::new(verb, about)).expect("records are plain data");
         text.push('\n');
         write_new(&about_file, text.as_bytes()).map_err(failed(&about_file))?;
         let path = folder.join("results.jsonl");

@@ -48,6 +48,15 @@ pub fn widen(element: Element, bytes: &[u8]) -> Vec<f32> {
     }
 }
 
+/// Which elements to draw.
+#[derive(Clone, Copy)]
+struct Draw {
+    element: Element,
+    span: Span,
+    exponents: (i32, i32),
+    values: Values,
+}
+
 /// A stream of random values.
 struct Source {
     rng: ChaCha8Rng,
@@ -59,12 +68,13 @@ impl Source {
     fn fill(&mut self, problem: &Problem, input: &Input) -> Vec<u8> {
         let size = input.layout.live_bytes();
         match input.content {
-            Content::Elements { element, span } => {
+            Content::Elements { element, span, exponents } => {
                 if problem.case.values == Values::Golden {
                     return golden_elements(element);
                 }
                 let columns = input.layout.row_bytes / element.bytes();
-                self.elements(element, span, problem.case.values, input.layout.rows, columns)
+                let draw = Draw { element, span, exponents, values: problem.case.values };
+                self.elements(draw, input.layout.rows, columns)
             }
             Content::Weights { element } => {
                 let mut bytes = Vec::with_capacity(size);
@@ -78,14 +88,8 @@ impl Source {
         }
     }
 
-    fn elements(
-        &mut self,
-        element: Element,
-        span: Span,
-        values: Values,
-        rows: usize,
-        columns: usize,
-    ) -> Vec<u8> {
+    fn elements(&mut self, draw: Draw, rows: usize, columns: usize) -> Vec<u8> {
+        let Draw { element, span, exponents: (low, high), values } = draw;
         if values == Values::Bits {
             return self.bytes(rows * columns * element.bytes());
         }
@@ -101,9 +105,7 @@ impl Source {
                 Values::Normal => row.iter_mut().for_each(|x| *x = self.normal()),
                 Values::Wide => {
                     for block in row.chunks_mut(BLOCK) {
-                        let (low, high) = element.exponents();
-                        // Normal deviates reach some 2^2.3; f16 keeps room for a row's sum of squares.
-                        let scale = exp2(self.between(low - element.mantissa_bits() / 2, high - 3));
+                        let scale = exp2(self.between(low, high));
                         block.iter_mut().for_each(|x| *x = self.normal() * scale);
                     }
                 }
@@ -257,7 +259,7 @@ mod tests {
     #[test]
     fn patterns_are_what_they_say() {
         for element in [Element::Bf16, Element::F16, Element::F32] {
-            let mut made = |pattern| {
+            let made = |pattern| {
                 let mut group = [0.5; 32];
                 source().pattern(pattern, element, &mut group);
                 let mut bytes = Vec::new();

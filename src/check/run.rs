@@ -146,9 +146,9 @@ impl Checker {
         }
         let changed = resident.changed_inputs(problem, tensors).map_err(|e| (e, schedule))?;
         let schedule = "any of them".to_owned();
-        verdict
-            .findings
-            .extend(changed.into_iter().map(|changed| Finding::Changed { changed, schedule: schedule.clone() }));
+        verdict.findings.extend(
+            changed.into_iter().map(|changed| Finding::Changed { changed, schedule: schedule.clone() }),
+        );
         Ok(first)
     }
 

@@ -98,7 +98,10 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Wrong { oracle, output, violations, checked, worst } => {
-                write!(f, "{violations} of {checked} values of {output} differ from the {oracle}; worst: {worst}")
+                write!(
+                    f,
+                    "{violations} of {checked} values of {output} differ from the {oracle}; worst: {worst}"
+                )
             }
             Self::Fault { fault, schedule } => write!(f, "{fault} (schedule: {schedule})"),
             Self::Changed { changed, schedule } => write!(f, "{changed} (schedule: {schedule})"),

@@ -157,8 +157,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
     summary.seconds = started.elapsed().as_secs_f64();
     let folder = run.map(|r| r.folder().display().to_string());
     if output.json {
-        let document =
-            Document { device: &device, seed, schedules: plan.schedules, run: folder, summary, kernels: &checked };
+        let document = Document {
+            device: &device,
+            seed,
+            schedules: plan.schedules,
+            run: folder,
+            summary,
+            kernels: &checked,
+        };
         report::print_json("check", &document)?;
     } else {
         report::print(&render(&plan, &device, &checked, summary, folder.as_deref()))?;
@@ -298,7 +304,8 @@ fn render(
         ]
     });
     let mut text = format!("{} ({}), {}\n\n", device.name, device.kind, device.library);
-    text += &report::table(&["kernel", "cases", "values", "ambiguous", "time", "verdict"], &[1, 2, 3, 4], rows);
+    text +=
+        &report::table(&["kernel", "cases", "values", "ambiguous", "time", "verdict"], &[1, 2, 3, 4], rows);
     for kernel in checked.iter().filter(|k| !k.right) {
         for verdict in kernel.verdicts.iter().filter(|v| !v.is_right()) {
             text += &format!("\n{}: {}\n", kernel.kernel, verdict.label);

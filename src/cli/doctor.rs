@@ -50,9 +50,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
         device("ROCm device", DeviceChoice::Rocm, false),
         match python {
             Ok((path, version)) => Part::found("Python", format!("{version}, {path}")),
-            Err(what) => Part::missing("Python", what, "install Python 3.10 or later; only AITER and SGLang need it"),
+            Err(what) => {
+                Part::missing("Python", what, "install Python 3.10 or later; only AITER and SGLang need it")
+            }
         },
-        module("AITER", "aiter", executable.as_deref(), "install AITER from its repository, to compare with its kernels"),
+        module(
+            "AITER",
+            "aiter",
+            executable.as_deref(),
+            "install AITER from its repository, to compare with its kernels",
+        ),
         module("SGLang", "sglang", executable.as_deref(), "pip install sglang, to run kernels in the server"),
     ];
     let well = parts.iter().all(|p| !p.needed || p.state == State::Found);
@@ -98,11 +105,9 @@ fn compiler() -> Part {
             "HIP compiler",
             format!("{}, {}, found by {}", t.versions(), t.hipcc.display(), t.origin),
         ),
-        Err(error @ rocm_toolchain::Error::NotFound { .. }) => Part::missing(
-            "HIP compiler",
-            "only --kernels and building need it",
-            &error.to_string(),
-        ),
+        Err(error @ rocm_toolchain::Error::NotFound { .. }) => {
+            Part::missing("HIP compiler", "only --kernels and building need it", &error.to_string())
+        }
         Err(error) => Part::broken("HIP compiler", "set, but unusable", error.to_string()),
     }
 }

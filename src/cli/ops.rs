@@ -43,7 +43,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
     }
     let rows = chosen.iter().map(|i| {
         let r = i.resources;
-        let numbers = [r.vgprs, r.agprs, r.sgprs, r.lds_bytes, r.vgpr_spills + r.sgpr_spills, r.waves_per_simd];
+        let numbers =
+            [r.vgprs, r.agprs, r.sgprs, r.lds_bytes, r.vgpr_spills + r.sgpr_spills, r.waves_per_simd];
         let mut row = vec![i.path()];
         row.extend(numbers.map(|n| n.to_string()));
         row.extend([i.code_object.len().to_string(), i.sha256[..12].to_owned()]);

@@ -154,6 +154,14 @@ impl Element {
         }
     }
 
+    /// Powers of two that scale normal deviates over most of the format's range, subnormals included.
+    #[must_use]
+    pub const fn wide(self) -> (i32, i32) {
+        let (low, high) = self.exponents();
+        // Deviates reach some 2^2.3.
+        (low - self.mantissa_bits() / 2, high - 3)
+    }
+
     /// Exponents of the smallest and the largest normal number.
     #[must_use]
     pub const fn exponents(self) -> (i32, i32) {

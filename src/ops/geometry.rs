@@ -22,7 +22,7 @@ pub struct Extent {
 /// A one-dimensional grid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Geometry {
-    /// Workgroups, at least 1: a kernel is launched on an empty tensor too, and must leave it alone.
+    /// Workgroups. With none there is nothing to launch: HIP refuses an empty grid.
     pub grid: u32,
     /// Work-items of a workgroup.
     pub block: u32,
@@ -53,14 +53,18 @@ impl Geometry {
         let mut grids = Vec::new();
         for (name, size) in units {
             if let Some(each) = number(name)? {
-                grids.push(size.div_ceil(each).max(1));
+                grids.push(size.div_ceil(each));
             }
         }
         let &[grid] = grids.as_slice() else {
             let names = units.map(|u| u.0).join(", ");
-            return Err(declaration(instance, format!("defines {} of {names}; needs exactly one", grids.len())));
+            return Err(declaration(
+                instance,
+                format!("defines {} of {names}; needs exactly one", grids.len()),
+            ));
         };
-        let block = number("THREADS")?.ok_or_else(|| declaration(instance, "does not define THREADS".into()))?;
+        let block =
+            number("THREADS")?.ok_or_else(|| declaration(instance, "does not define THREADS".into()))?;
         let (Ok(grid), Ok(block)) = (u32::try_from(grid), u32::try_from(block)) else {
             return Err(declaration(instance, format!("{grid} workgroups of {block} are beyond HIP")));
         };

@@ -1,7 +1,7 @@
 //! One launch, described: tensors, work, arguments.
 
-use reference::{Fp8Granularity, Fp8Rule, ScaleLayout};
 use numerics::mx::Mxfp4Rule;
+use reference::{Fp8Granularity, Fp8Rule, ScaleLayout};
 
 use super::{Case, Element, Geometry};
 
@@ -20,8 +20,11 @@ pub struct Problem {
     /// The least work it takes.
     pub traffic: Traffic,
     /// The kernel's argument struct, as bytes, for these addresses.
-    pub arguments: Box<dyn Fn(&Addresses<'_>) -> Vec<u8>>,
+    pub arguments: Arguments,
 }
+
+/// Makes a kernel's argument struct from its tensors' addresses.
+pub type Arguments = Box<dyn Fn(&Addresses<'_>) -> Vec<u8>>;
 
 /// What a kernel computes, with everything that decides its bits.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -126,6 +129,8 @@ pub enum Content {
         element: Element,
         /// Which elements form a pattern.
         span: Span,
+        /// The powers of two of [`Values::Wide`](super::Values::Wide), both inclusive.
+        exponents: (i32, i32),
     },
     /// Numbers around 1.
     Weights {

@@ -142,6 +142,11 @@ fn common_cases() -> Vec<Case> {
         Case::new(3, 96, Values::Wide).gap(Gap::Elements(32)),
         Case::new(33, 512, Values::Normal).gap(Gap::Elements(96)),
         Case::new(2, 7168, Values::Wide).optional(),
+        Case::new(16, 7168, Values::Normal),
+        Case::new(129, 2880, Values::Wide).gap(Gap::Elements(64)).optional(),
+        Case::new(257, 288, Values::Normal).optional(),
+        Case::new(5, 18_432, Values::Normal),
+        Case::new(31, 2048, Values::Wide),
         Case::new(0, 512, Values::Normal),
         Case::new(6, 64, Values::Normal).gap(Gap::Huge).optional(),
     ]

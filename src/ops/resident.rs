@@ -123,11 +123,14 @@ impl Resident {
         Ok(())
     }
 
-    /// Queues one launch.
+    /// Queues one launch; of an empty grid, none.
     ///
     /// # Errors
     /// The status of `hipModuleLaunchKernel`.
     pub fn launch(&self, problem: &Problem, function: &Function, stream: &Stream) -> Result<()> {
+        if problem.geometry.grid == 0 {
+            return Ok(());
+        }
         let arguments = (problem.arguments)(&Addresses(&self.addresses));
         function.launch_bytes(problem.geometry.config(), stream, &arguments)
     }
@@ -141,7 +144,12 @@ impl Resident {
         for (output, memory) in problem.outputs.iter().zip(&self.outputs) {
             let fill = if output.start == Start::Zero { 0 } else { self.poison };
             let (bytes, gap) = read_rows(memory.as_slice()?, output.layout, fill)?;
-            changed.extend(gap.map(|(at, bytes)| Changed { tensor: output.name, place: Place::Gap, at, bytes }));
+            changed.extend(gap.map(|(at, bytes)| Changed {
+                tensor: output.name,
+                place: Place::Gap,
+                at,
+                bytes,
+            }));
             if let Memory::Guarded(buffer) = memory
                 && let Some(violation) = buffer.check()?
             {
@@ -227,15 +235,14 @@ fn write_rows(
     Ok(())
 }
 
-/// The rows, and the first place and number of bytes between them that are not `fill`.
-fn read_rows(
-    source: DeviceSlice<'_, u8>,
-    layout: Layout,
-    fill: u8,
-) -> Result<(Vec<u8>, Option<(String, usize)>)> {
+/// The first place of bytes that should not have changed, and their number.
+type Stray = (String, usize);
+
+/// The rows, and what between them is not `fill`.
+fn read_rows(source: DeviceSlice<'_, u8>, layout: Layout, fill: u8) -> Result<(Vec<u8>, Option<Stray>)> {
     let Layout { row_bytes, stride, .. } = layout;
     let mut rows = Vec::with_capacity(layout.live_bytes());
-    let mut changed: Option<(String, usize)> = None;
+    let mut changed: Option<Stray> = None;
     let whole = if source.len() <= SPARSE_BYTES { Some(source.to_vec()?) } else { None };
     for row in 0..layout.rows {
         let (start, end) = match whole {
@@ -270,7 +277,9 @@ impl fmt::Display for Changed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { tensor, place, at, bytes } = self;
         match place {
-            Place::Input => write!(f, "the kernel changed its input {tensor}: {bytes} byte(s), the first {at}"),
+            Place::Input => {
+                write!(f, "the kernel changed its input {tensor}: {bytes} byte(s), the first {at}")
+            }
             Place::Gap => {
                 write!(f, "the kernel wrote between the rows of {tensor}: {bytes} byte(s), the first {at}")
             }

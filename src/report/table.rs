@@ -48,7 +48,8 @@ mod tests {
 
     #[test]
     fn columns_line_up_and_lines_have_no_tail() {
-        let rows = [vec!["a".into(), "1".into(), String::new()], vec!["long".into(), "100".into(), "x".into()]];
+        let rows =
+            [vec!["a".into(), "1".into(), String::new()], vec!["long".into(), "100".into(), "x".into()]];
         assert_eq!(table(&["name", "n", "note"], &[1], rows), "name    n  note\na       1\nlong  100  x\n");
     }
 

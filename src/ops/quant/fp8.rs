@@ -30,12 +30,18 @@ pub(super) fn problem(instance: &Instance, case: Case) -> Result<Problem> {
         Fp8Granularity::Block128 { .. } => Span::Columns(GROUP),
         Fp8Granularity::Token | Fp8Granularity::Tensor => Span::Row,
     };
-    let mut inputs = vec![Input { name: "x", layout: x, content: Content::Elements { element, span } }];
+    let mut inputs = vec![Input {
+        name: "x",
+        layout: x,
+        content: Content::Elements { element, span, exponents: element.wide() },
+    }];
     if granularity == Fp8Granularity::Tensor {
         let content = Content::AmaxOfX { element };
         inputs.push(Input { name: "amax", layout: Layout::packed(1, 4), content });
     }
-    let scales = Layout::packed(1, 4 * granularity.scales(case.m, case.k));
+    // Nothing is launched for an empty tensor, so its one scale is not written either.
+    let scales = if case.m == 0 { 0 } else { granularity.scales(case.m, case.k) };
+    let scales = Layout::packed(1, 4 * scales);
     let outputs = vec![
         Output { name: "data", layout: data, start: Start::Poison },
         Output { name: "scales", layout: scales, start: Start::Poison },
@@ -89,7 +95,7 @@ pub(super) fn amax_cases() -> Vec<Case> {
 pub(super) fn amax_problem(instance: &Instance, case: Case) -> Result<Problem> {
     let element = element(instance)?;
     let x = element_rows(&case, case.k, element.bytes());
-    let content = Content::Elements { element, span: Span::Row };
+    let content = Content::Elements { element, span: Span::Row, exponents: element.wide() };
     let inputs = vec![Input { name: "x", layout: x, content }];
     let outputs = vec![Output { name: "amax", layout: Layout::packed(1, 4), start: Start::Zero }];
     let traffic = Problem::traffic_of(&inputs, &outputs, case.m * case.k);

@@ -7,7 +7,7 @@ use crate::registry::quant::QuantiseMxfp4;
 pub(super) fn cases(instance: &Instance) -> Result<Vec<Case>> {
     let mut cases = common_cases();
     cases.extend([
-        Case::new(17, 704, Values::Adversarial).gap(Gap::Elements(32)),
+        Case::new(97, 704, Values::Adversarial).gap(Gap::Elements(32)),
         Case::new(5, 352, Values::Adversarial).floor(AITER_FLOOR),
         Case::new(9, 256, Values::Bits),
     ]);
@@ -23,7 +23,11 @@ pub(super) fn problem(instance: &Instance, case: Case) -> Result<Problem> {
     let x = element_rows(&case, case.k, element.bytes());
     let data = packed_rows(&case);
     let span = Span::Columns(BLOCK);
-    let inputs = vec![Input { name: "x", layout: x, content: Content::Elements { element, span } }];
+    let inputs = vec![Input {
+        name: "x",
+        layout: x,
+        content: Content::Elements { element, span, exponents: element.wide() },
+    }];
     let outputs = vec![
         Output { name: "data", layout: data, start: Start::Poison },
         Output { name: "scales", layout: scale_bytes(&case, scales), start: Start::Poison },
@@ -46,12 +50,8 @@ pub(super) fn problem(instance: &Instance, case: Case) -> Result<Problem> {
         geometry: Geometry::of(instance, mxfp4_extent(&case, scales))?,
         traffic,
         arguments: Box::new(move |at| {
-            let filled = QuantiseMxfp4 {
-                x: at.get("x"),
-                data: at.get("data"),
-                scales: at.get("scales"),
-                ..arguments
-            };
+            let filled =
+                QuantiseMxfp4 { x: at.get("x"), data: at.get("data"), scales: at.get("scales"), ..arguments };
             bytemuck::bytes_of(&filled).to_vec()
         }),
     })

@@ -5,8 +5,9 @@ use crate::ops::{Content, Direction, Geometry, Input, Kind, Output, Start};
 use crate::registry::quant::{ShuffleScales, ShuffleWeights};
 
 pub(super) fn weight_cases() -> Vec<Case> {
-    let mut cases: Vec<_> =
-        [(16, 32), (48, 96), (64, 512), (256, 3584), (0, 512)].map(|(m, k)| Case::new(m, k, Values::Bits)).into();
+    let mut cases: Vec<_> = [(16, 32), (48, 96), (64, 512), (256, 3584), (0, 512)]
+        .map(|(m, k)| Case::new(m, k, Values::Bits))
+        .into();
     cases.push(Case::new(32, 64, Values::Golden));
     cases
 }
@@ -28,8 +29,7 @@ pub(super) fn weights(instance: &Instance, case: Case) -> Result<Problem> {
         geometry: Geometry::of(instance, extent)?,
         traffic,
         arguments: Box::new(move |at| {
-            let filled =
-                ShuffleWeights { source: at.get("source"), target: at.get("target"), ..arguments };
+            let filled = ShuffleWeights { source: at.get("source"), target: at.get("target"), ..arguments };
             bytemuck::bytes_of(&filled).to_vec()
         }),
     })

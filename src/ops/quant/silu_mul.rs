@@ -4,6 +4,9 @@ use super::*;
 use crate::ops::{Content, Geometry, Input, Kind, Output, Span, Start};
 use crate::registry::quant::SiluMulMxfp4;
 
+/// Gates and ups for which silu is neither zero nor the identity, and products neither zero nor Inf.
+const EXPONENTS: (i32, i32) = (-12, 5);
+
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = common_cases();
     cases.extend([
@@ -20,7 +23,11 @@ pub(super) fn problem(instance: &Instance, case: Case) -> Result<Problem> {
     let x = element_rows(&case, 2 * case.k, element.bytes());
     let data = packed_rows(&case);
     let span = Span::Columns(BLOCK);
-    let inputs = vec![Input { name: "x", layout: x, content: Content::Elements { element, span } }];
+    let inputs = vec![Input {
+        name: "x",
+        layout: x,
+        content: Content::Elements { element, span, exponents: EXPONENTS },
+    }];
     let outputs = vec![
         Output { name: "data", layout: data, start: Start::Poison },
         Output { name: "scales", layout: scale_bytes(&case, scales), start: Start::Poison },
@@ -43,12 +50,8 @@ pub(super) fn problem(instance: &Instance, case: Case) -> Result<Problem> {
         geometry: Geometry::of(instance, mxfp4_extent(&case, scales))?,
         traffic,
         arguments: Box::new(move |at| {
-            let filled = SiluMulMxfp4 {
-                x: at.get("x"),
-                data: at.get("data"),
-                scales: at.get("scales"),
-                ..arguments
-            };
+            let filled =
+                SiluMulMxfp4 { x: at.get("x"), data: at.get("data"), scales: at.get("scales"), ..arguments };
             bytemuck::bytes_of(&filled).to_vec()
         }),
     })
