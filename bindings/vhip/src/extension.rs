@@ -1,8 +1,8 @@
 //! What the virtual MI355X offers beside HIP: identity, options, the last fault, the last launch's report.
 //!
 //! Options hold for every later launch of the process, on all devices. Each can be given by
-//! `vhipSetOption(key, value)` at any time or by its variable in the environment, which the first launch
-//! reads.
+//! `vhipSetOption(key, value)`, or by its variable in the environment, which is read when the runtime
+//! starts or an option is first set.
 //!
 //! | key | variable | values | default | what it does |
 //! | --- | --- | --- | --- | --- |
@@ -12,8 +12,7 @@
 //! | `threads` | `MI355X_VIRTUAL_THREADS` | 1 to 1024, `all` | `all` | host threads of a launch |
 //! | `mfma` | `MI355X_VIRTUAL_MFMA` | `mixed`, `exact-block`, `cdna3-truncating`, `fma-chain` | `mixed` | how matrix instructions accumulate |
 //! | `divergent_barriers` | `MI355X_VIRTUAL_DIVERGENT_BARRIERS` | `0`, `1` | `0` | accept waves of a workgroup that wait at different barriers, or end early |
-//!
-//! `MI355X_VIRTUAL_DEVICES` (1 to 64, default 1) is read once, when the runtime starts: it has no key.
+//! | `devices` | `MI355X_VIRTUAL_DEVICES` | 1 to 64 | 1 | what `hipGetDeviceCount` says; refused once a HIP function was called |
 
 use std::{
     ffi::{CString, c_char, c_int},
@@ -25,7 +24,7 @@ use emulator::{DEFAULT_BUDGET, MfmaPolicy, RunOptions};
 use crate::{
     api,
     device::NAME,
-    runtime::{current, lock, runtime},
+    runtime::{current, lock, runtime, set_device_count},
     unsupported,
 };
 
@@ -41,8 +40,8 @@ const UNKNOWN_KEY: c_int = 1;
 const BAD_VALUE: c_int = 2;
 
 /// The keys, in the order of the table above.
-const KEYS: [&str; 6] =
-    ["seed", "late_delivery", "instruction_budget", "threads", "mfma", "divergent_barriers"];
+const KEYS: [&str; 7] =
+    ["seed", "late_delivery", "instruction_budget", "threads", "mfma", "divergent_barriers", "devices"];
 
 const POLICIES: [(&str, MfmaPolicy); 4] = [
     ("mixed", MfmaPolicy::Mixed),
@@ -72,6 +71,11 @@ fn options() -> &'static Mutex<RunOptions> {
         }
         Mutex::new(options)
     })
+}
+
+/// Reads the options from the environment, once.
+pub(crate) fn read_environment() {
+    options();
 }
 
 /// How launches run from now on.
@@ -109,6 +113,10 @@ fn set(options: &mut RunOptions, key: &str, value: &str) -> c_int {
             store(&mut options.mfma, policy.map(|(_, policy)| *policy))
         }
         "divergent_barriers" => store(&mut options.divergent_barriers, switch(value)),
+        "devices" => {
+            let accepted = value.parse().is_ok_and(set_device_count);
+            if accepted { ACCEPTED } else { BAD_VALUE }
+        }
         _ => UNKNOWN_KEY,
     }
 }
@@ -202,7 +210,8 @@ pub unsafe extern "C" fn vhipReport(buffer: *mut c_char, length: usize) -> c_int
     unsafe { give(buffer, length, &report.to_string()) }
 }
 
-/// Changes an option of the table above: 0 when accepted, 1 for an unknown key, 2 for a bad value.
+/// Changes an option of the table above: 0 when accepted, 1 for an unknown key, 2 for a value that the option
+/// cannot take, or not any more.
 ///
 /// # Safety
 /// Both are NUL-terminated strings.
@@ -213,7 +222,7 @@ pub unsafe extern "C" fn vhipSetOption(key: *const c_char, value: *const c_char)
     let answer = set(&mut lock(options()), key, value);
     match answer {
         UNKNOWN_KEY => eprintln!("vhip: there is no option {key}; the options are {}", KEYS.join(", ")),
-        BAD_VALUE => eprintln!("vhip: {value} is no value of the option {key}"),
+        BAD_VALUE => eprintln!("vhip: the option {key} cannot become {value} now"),
         _ => {}
     }
     answer

@@ -20,8 +20,12 @@ use crate::{
     stream::Stream,
 };
 
-/// How many virtual devices `hipGetDeviceCount` reports, 1 to 64; 1 when unset.
-pub(crate) const DEVICES_VARIABLE: &str = "MI355X_VIRTUAL_DEVICES";
+/// How many virtual devices there can be.
+const MAX_DEVICES: usize = 64;
+/// How many there are when nobody asks for more.
+const DEFAULT_DEVICES: usize = 1;
+/// The wanted number; 0 once the runtime has started.
+static DEVICES: Mutex<usize> = Mutex::new(DEFAULT_DEVICES);
 
 /// Everything that handles refer to.
 pub(crate) struct Runtime {
@@ -38,9 +42,10 @@ pub(crate) struct Runtime {
 pub(crate) fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| {
-        let count = std::env::var(DEVICES_VARIABLE).ok().and_then(|text| text.parse().ok()).unwrap_or(1);
+        crate::extension::read_environment();
+        let count = std::mem::take(&mut *lock(&DEVICES));
         Runtime {
-            devices: (0..usize::clamp(count, 1, 64)).map(|id| Arc::new(VirtualDevice::new(id))).collect(),
+            devices: (0..count).map(|id| Arc::new(VirtualDevice::new(id))).collect(),
             streams: Table::new(),
             events: Table::new(),
             modules: Table::new(),
@@ -49,6 +54,16 @@ pub(crate) fn runtime() -> &'static Runtime {
             executables: Table::new(),
         }
     })
+}
+
+/// Sets the number of devices before the runtime starts: 1 to 64. Whether it was accepted.
+pub(crate) fn set_device_count(count: usize) -> bool {
+    let mut wanted = lock(&DEVICES);
+    let accepted = *wanted != 0 && (1..=MAX_DEVICES).contains(&count);
+    if accepted {
+        *wanted = count;
+    }
+    accepted
 }
 
 thread_local! {

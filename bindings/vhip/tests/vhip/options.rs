@@ -1,0 +1,104 @@
+//! Options: how one kernel runs under several schedules, and what is refused.
+
+use hip::{DeviceBuffer, Error, LaunchConfig, Stream};
+
+use crate::rig::Rig;
+
+/// The tickets that 32 waves took, in wave order.
+fn tickets(rig: &Rig) -> Vec<u32> {
+    let function = rig.module().function("tickets").unwrap();
+    let counter = DeviceBuffer::<u32>::from_slice(&rig.device, &[0]).unwrap();
+    let out = DeviceBuffer::<u32>::from_slice(&rig.device, &[u32::MAX; 32]).unwrap();
+    let arguments = [counter.address(), out.address()];
+    // SAFETY: two addresses are the kernel's parameters; 8 workgroups of 4 waves take 32 tickets.
+    unsafe { function.launch(LaunchConfig::new(8, 256), &Stream::null(&rig.device), &arguments) }.unwrap();
+    let taken = out.as_slice().to_vec().unwrap();
+    let mut sorted = taken.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, (0..32).collect::<Vec<u32>>(), "every ticket once");
+    taken
+}
+
+#[test]
+fn the_seed_is_the_schedule() {
+    let rig = Rig::with_options(&[("threads", "1")]);
+    let in_order = tickets(&rig);
+    assert_eq!(in_order, (0..32).collect::<Vec<u32>>());
+    rig.runtime.set_option("seed", "1").unwrap();
+    let one = tickets(&rig);
+    assert_eq!(tickets(&rig), one, "the same seed is the same order");
+    rig.runtime.set_option("seed", "18446744073709551615").unwrap();
+    let other = tickets(&rig);
+    assert!(one != in_order && other != in_order && one != other, "{one:?}, {other:?}");
+    assert_eq!(rig.runtime.last_report().unwrap().unwrap()["options"]["seed"], u64::MAX);
+    rig.runtime.set_option("seed", "none").unwrap();
+    assert_eq!(tickets(&rig), in_order);
+}
+
+#[test]
+fn late_delivery_shows_a_missing_wait() {
+    let rig = Rig::new();
+    let module = rig.module();
+    let input: Vec<i32> = (100..164).collect();
+    let right: Vec<i32> = (101..165).collect();
+    let source = DeviceBuffer::from_slice(&rig.device, &input).unwrap();
+    let run = |kernel: &str| {
+        let out = DeviceBuffer::<i32>::from_slice(&rig.device, &[0; 64]).unwrap();
+        let arguments = [source.address(), out.address()];
+        let function = module.function(kernel).unwrap();
+        // SAFETY: two addresses are the kernel's parameters.
+        unsafe { function.launch(LaunchConfig::new(1, 64), &Stream::null(&rig.device), &arguments) }.unwrap();
+        out.as_slice().to_vec().unwrap()
+    };
+    assert_eq!(run("missing_wait"), right, "on a fast memory the bug does not show");
+    rig.runtime.set_option("late_delivery", "1").unwrap();
+    assert_ne!(run("missing_wait"), right);
+    assert_eq!(run("waited"), right);
+    rig.runtime.set_option("late_delivery", "0").unwrap();
+    assert_eq!(run("missing_wait"), right);
+}
+
+#[test]
+fn divergent_barriers_can_be_accepted() {
+    let rig = Rig::with_options(&[("divergent_barriers", "1")]);
+    let diverge = rig.module().function("diverge").unwrap();
+    let out = DeviceBuffer::<i32>::from_slice(&rig.device, &[0; 64]).unwrap();
+    // SAFETY: one address is the kernel's parameter.
+    unsafe { diverge.launch(LaunchConfig::new(1, 128), &Stream::null(&rig.device), &out.address()) }.unwrap();
+    assert_eq!(out.as_slice().to_vec().unwrap(), [1; 64]);
+}
+
+#[test]
+fn every_value_of_the_table_is_accepted_and_others_are_not() {
+    let rig = Rig::new();
+    let good = [
+        ("seed", ["0", "none"]),
+        ("late_delivery", ["0", "1"]),
+        ("instruction_budget", ["1", "default"]),
+        ("threads", ["1024", "all"]),
+        ("mfma", ["exact-block", "cdna3-truncating"]),
+        ("mfma", ["fma-chain", "mixed"]),
+        ("divergent_barriers", ["0", "1"]),
+    ];
+    for (key, values) in good {
+        for value in values {
+            rig.runtime.set_option(key, value).unwrap();
+        }
+    }
+    let bad = [
+        ("seed", "-1"),
+        ("late_delivery", "yes"),
+        ("instruction_budget", "0"),
+        ("threads", "0"),
+        ("mfma", "exact"),
+        ("divergent_barriers", ""),
+        ("devices", "65"),
+        ("sed", "1"),
+    ];
+    for (key, value) in bad {
+        let error = rig.runtime.set_option(key, value).unwrap_err();
+        assert!(matches!(error, Error::Setting { .. }), "{key} = {value}: {error}");
+    }
+    let error = rig.runtime.set_option("devices", "2").unwrap_err();
+    assert!(matches!(error, Error::Setting { .. }), "the runtime has started: {error}");
+}
