@@ -17,9 +17,6 @@ const OTHER_RETURN: &[&str] = &[
     "hipApiName",
     "hipCreateChannelDesc",
     "hipGetCmdName",
-    "hipGetStreamDeviceId",
-    "hipKernelNameRef",
-    "hipKernelNameRefByPtr",
     "hipRegisterTracerCallback",
 ];
 

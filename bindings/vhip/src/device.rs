@@ -11,6 +11,7 @@ use hip_sys::*;
 use crate::{
     api::{Status, api, put},
     capture,
+    properties::bus,
     runtime::{current, device, lock, runtime, set_current},
     stream::Stream,
 };
@@ -38,7 +39,7 @@ pub(crate) const LINK_BYTES_PER_NANO: f64 = 64.0;
 /// Threads of a workgroup.
 pub(crate) const MAX_THREADS: i32 = 1024;
 /// `major`, `minor` of gfx950.
-const CAPABILITY: (c_int, c_int) = (9, 5);
+pub(crate) const CAPABILITY: (c_int, c_int) = (9, 5);
 
 /// One virtual device.
 pub(crate) struct VirtualDevice {
@@ -160,143 +161,6 @@ impl VirtualDevice {
     }
 }
 
-fn properties() -> hipDeviceProp_tR0600 {
-    // SAFETY: all fields are integers, arrays of integers, a bit-field struct of integers and pointers, for
-    // which zero is valid.
-    let mut p: hipDeviceProp_tR0600 = unsafe { std::mem::zeroed() };
-    text(&mut p.name, NAME);
-    text(&mut p.gcnArchName, "gfx950:sramecc+:xnack-");
-    p.totalGlobalMem = MEMORY_BYTES as usize;
-    p.sharedMemPerBlock = LDS_BYTES;
-    p.sharedMemPerMultiprocessor = LDS_BYTES;
-    p.sharedMemPerBlockOptin = LDS_BYTES;
-    p.maxSharedMemoryPerMultiProcessor = LDS_BYTES;
-    p.regsPerBlock = 128 * 1024;
-    p.regsPerMultiprocessor = 128 * 1024;
-    p.warpSize = 64;
-    p.memPitch = i32::MAX as usize;
-    p.maxThreadsPerBlock = MAX_THREADS;
-    p.maxThreadsDim = [MAX_THREADS; 3];
-    p.maxGridSize = [i32::MAX, 65_535, 65_535];
-    p.clockRate = (CLOCK_GHZ * 1e6) as c_int;
-    p.clockInstructionRate = 100_000;
-    p.totalConstMem = i32::MAX as usize;
-    (p.major, p.minor) = CAPABILITY;
-    p.multiProcessorCount = COMPUTE_UNITS;
-    p.maxThreadsPerMultiProcessor = (WAVES_PER_SIMD * SIMDS * 64) as c_int;
-    p.maxBlocksPerMultiProcessor = 32;
-    p.l2CacheSize = 4 << 20;
-    // 8 TB/s over 8192 bits at two transfers a clock.
-    p.memoryClockRate = 2_000_000;
-    p.memoryBusWidth = 8192;
-    p.canMapHostMemory = 1;
-    p.unifiedAddressing = 1;
-    p.managedMemory = 1;
-    p.concurrentManagedAccess = 1;
-    p.concurrentKernels = 1;
-    p.cooperativeLaunch = 1;
-    p.hostNativeAtomicSupported = 1;
-    p.isLargeBar = 1;
-    p.ECCEnabled = 1;
-    p.asyncEngineCount = 1;
-    p.streamPrioritiesSupported = 1;
-    p.hostRegisterSupported = 1;
-    p.textureAlignment = 256;
-    p.texturePitchAlignment = 256;
-    // Every feature of the architecture word that a compute kernel can use: atomics, doubles, ballots, shuffles.
-    p.arch.set_hasGlobalInt32Atomics(1);
-    p.arch.set_hasGlobalFloatAtomicExch(1);
-    p.arch.set_hasSharedInt32Atomics(1);
-    p.arch.set_hasSharedFloatAtomicExch(1);
-    p.arch.set_hasFloatAtomicAdd(1);
-    p.arch.set_hasGlobalInt64Atomics(1);
-    p.arch.set_hasSharedInt64Atomics(1);
-    p.arch.set_hasDoubles(1);
-    p.arch.set_hasWarpVote(1);
-    p.arch.set_hasWarpBallot(1);
-    p.arch.set_hasWarpShuffle(1);
-    p.arch.set_hasThreadFenceSystem(1);
-    p.arch.set_hasSyncThreadsExt(1);
-    p.arch.set_has3dGrid(1);
-    p
-}
-
-/// Copies `text` into a NUL-terminated C array.
-fn text(target: &mut [c_char], text: &str) {
-    for (to, from) in target.iter_mut().zip(text.bytes().chain([0])) {
-        *to = from as c_char;
-    }
-}
-
-fn attribute(which: hipDeviceAttribute_t, id: usize) -> Option<c_int> {
-    let p = properties();
-    Some(match which {
-        hipDeviceAttribute_t_hipDeviceAttributeMaxThreadsPerBlock => p.maxThreadsPerBlock,
-        hipDeviceAttribute_t_hipDeviceAttributeMaxBlockDimX
-        | hipDeviceAttribute_t_hipDeviceAttributeMaxBlockDimY
-        | hipDeviceAttribute_t_hipDeviceAttributeMaxBlockDimZ => MAX_THREADS,
-        hipDeviceAttribute_t_hipDeviceAttributeMaxGridDimX => p.maxGridSize[0],
-        hipDeviceAttribute_t_hipDeviceAttributeMaxGridDimY => p.maxGridSize[1],
-        hipDeviceAttribute_t_hipDeviceAttributeMaxGridDimZ => p.maxGridSize[2],
-        hipDeviceAttribute_t_hipDeviceAttributeMaxSharedMemoryPerBlock
-        | hipDeviceAttribute_t_hipDeviceAttributeMaxSharedMemoryPerMultiprocessor
-        | hipDeviceAttribute_t_hipDeviceAttributeSharedMemPerBlockOptin
-        | hipDeviceAttribute_t_hipDeviceAttributeSharedMemPerMultiprocessor => LDS_BYTES as c_int,
-        hipDeviceAttribute_t_hipDeviceAttributeTotalConstantMemory => p.totalConstMem as c_int,
-        hipDeviceAttribute_t_hipDeviceAttributeWarpSize => p.warpSize,
-        hipDeviceAttribute_t_hipDeviceAttributeMaxRegistersPerBlock
-        | hipDeviceAttribute_t_hipDeviceAttributeMaxRegistersPerMultiprocessor => p.regsPerBlock,
-        hipDeviceAttribute_t_hipDeviceAttributeClockRate => p.clockRate,
-        hipDeviceAttribute_t_hipDeviceAttributeWallClockRate => 100_000,
-        hipDeviceAttribute_t_hipDeviceAttributeMemoryClockRate => p.memoryClockRate,
-        hipDeviceAttribute_t_hipDeviceAttributeMemoryBusWidth => p.memoryBusWidth,
-        hipDeviceAttribute_t_hipDeviceAttributeMultiprocessorCount
-        | hipDeviceAttribute_t_hipDeviceAttributePhysicalMultiProcessorCount => COMPUTE_UNITS,
-        hipDeviceAttribute_t_hipDeviceAttributeComputeMode => 0,
-        hipDeviceAttribute_t_hipDeviceAttributeL2CacheSize => p.l2CacheSize,
-        hipDeviceAttribute_t_hipDeviceAttributeMaxThreadsPerMultiProcessor => p.maxThreadsPerMultiProcessor,
-        hipDeviceAttribute_t_hipDeviceAttributeMaxBlocksPerMultiProcessor => p.maxBlocksPerMultiProcessor,
-        hipDeviceAttribute_t_hipDeviceAttributeComputeCapabilityMajor => p.major,
-        hipDeviceAttribute_t_hipDeviceAttributeComputeCapabilityMinor => p.minor,
-        hipDeviceAttribute_t_hipDeviceAttributeConcurrentKernels
-        | hipDeviceAttribute_t_hipDeviceAttributeManagedMemory
-        | hipDeviceAttribute_t_hipDeviceAttributeConcurrentManagedAccess
-        | hipDeviceAttribute_t_hipDeviceAttributeCanMapHostMemory
-        | hipDeviceAttribute_t_hipDeviceAttributeUnifiedAddressing
-        | hipDeviceAttribute_t_hipDeviceAttributeCooperativeLaunch
-        | hipDeviceAttribute_t_hipDeviceAttributeHostNativeAtomicSupported
-        | hipDeviceAttribute_t_hipDeviceAttributeHostRegisterSupported
-        | hipDeviceAttribute_t_hipDeviceAttributeStreamPrioritiesSupported
-        | hipDeviceAttribute_t_hipDeviceAttributeIsLargeBar
-        | hipDeviceAttribute_t_hipDeviceAttributeAsyncEngineCount
-        | hipDeviceAttribute_t_hipDeviceAttributeEccEnabled => 1,
-        hipDeviceAttribute_t_hipDeviceAttributeCooperativeMultiDeviceLaunch
-        | hipDeviceAttribute_t_hipDeviceAttributeIntegrated
-        | hipDeviceAttribute_t_hipDeviceAttributeIsMultiGpuBoard
-        | hipDeviceAttribute_t_hipDeviceAttributeKernelExecTimeout
-        | hipDeviceAttribute_t_hipDeviceAttributePciDomainId
-        | hipDeviceAttribute_t_hipDeviceAttributePciDeviceId
-        | hipDeviceAttribute_t_hipDeviceAttributeAsicRevision
-        | hipDeviceAttribute_t_hipDeviceAttributeImageSupport
-        | hipDeviceAttribute_t_hipDeviceAttributeMemoryPoolsSupported
-        | hipDeviceAttribute_t_hipDeviceAttributeVirtualMemoryManagementSupported
-        | hipDeviceAttribute_t_hipDeviceAttributeCanUseStreamWaitValue
-        | hipDeviceAttribute_t_hipDeviceAttributeDirectManagedMemAccessFromHost
-        | hipDeviceAttribute_t_hipDeviceAttributePageableMemoryAccess
-        | hipDeviceAttribute_t_hipDeviceAttributePageableMemoryAccessUsesHostPageTables => 0,
-        hipDeviceAttribute_t_hipDeviceAttributePciBusId => bus(id),
-        hipDeviceAttribute_t_hipDeviceAttributeTextureAlignment
-        | hipDeviceAttribute_t_hipDeviceAttributeTexturePitchAlignment => 256,
-        hipDeviceAttribute_t_hipDeviceAttributeMaxPitch => p.memPitch as c_int,
-        _ => return None,
-    })
-}
-
-/// A made-up PCI bus number, distinct for each device.
-fn bus(id: usize) -> c_int {
-    id as c_int + 1
-}
-
 fn driver_version(version: *mut c_int) -> Status {
     // SAFETY: the caller's out-parameter.
     unsafe { put(version, RUNTIME_VERSION) }
@@ -371,21 +235,6 @@ api! {
             put(major, CAPABILITY.0)?;
             put(minor, CAPABILITY.1)
         }
-    }
-    /// All properties, in the layout of HIP 6 and later.
-    fn hipGetDevicePropertiesR0600(target: *mut hipDeviceProp_tR0600, ordinal: c_int) {
-        let id = device(ordinal)?.id;
-        let mut p = properties();
-        p.pciBusID = bus(id);
-        // SAFETY: the caller's out-parameter.
-        unsafe { put(target, p) }
-    }
-    /// One property.
-    fn hipDeviceGetAttribute(value: *mut c_int, which: hipDeviceAttribute_t, ordinal: c_int) {
-        let id = device(ordinal)?.id;
-        let found = attribute(which, id).ok_or(hipError_t::hipErrorInvalidValue)?;
-        // SAFETY: the caller's out-parameter.
-        unsafe { put(value, found) }
     }
     /// Waits for the device: reports a fault of an earlier kernel.
     fn hipDeviceSynchronize() {

@@ -92,3 +92,16 @@ extern "C" __global__ void __launch_bounds__(64) bounded(int* out) {
 
 // No arguments.
 extern "C" __global__ void nothing() {}
+
+// One matrix product whose sums are 1 + 31 * 2^-25: exact, or 1 when each addition rounds.
+typedef __bf16 bf16x8 __attribute__((ext_vector_type(8)));
+typedef float f32x4 __attribute__((ext_vector_type(4)));
+extern "C" __global__ void mfma_sum(float* out) {
+  bf16x8 a, b;
+  for (int k = 0; k < 8; ++k) {
+    a[k] = (__bf16)1.0f;
+    b[k] = (__bf16)(k == 0 && threadIdx.x < 16 ? 1.0f : 0x1p-25f);
+  }
+  f32x4 sum = __builtin_amdgcn_mfma_f32_16x16x32_bf16(a, b, f32x4{0, 0, 0, 0}, 0, 0, 0);
+  out[threadIdx.x] = sum[0];
+}

@@ -36,6 +36,32 @@ fn the_device_says_what_it_is_and_that_it_is_virtual() {
 }
 
 #[test]
+fn functions_are_found_by_name_and_header_version() {
+    let rig = Rig::new();
+    let mut status = 9;
+    let mut find = |name: &std::ffi::CStr, version| {
+        let mut found = ptr::null_mut();
+        let code = raw!(rig, hipGetProcAddress(name.as_ptr(), &mut found, version, 0, &mut status));
+        (code, found as usize, status)
+    };
+    type Properties = unsafe extern "C" fn(*mut std::ffi::c_void, i32) -> hipError_t;
+    let own = |name| crate::symbols::function::<Properties>(&rig, name) as usize;
+    let success = hipError_t::hipSuccess;
+    let (newer, older) = (own(c"hipGetDevicePropertiesR0600"), own(c"hipGetDeviceProperties"));
+    assert_eq!(find(c"hipGetDeviceProperties", 602), (success, newer, 0));
+    assert_eq!(find(c"hipGetDeviceProperties", 507), (success, older, 0));
+    assert_eq!(find(c"hipAbsent", 602), (hipError_t::hipErrorNotFound, 0, 1));
+    // SAFETY: all zero is a valid property struct.
+    let mut properties: hipDeviceProp_tR0000 = unsafe { std::mem::zeroed() };
+    ok!(rig, hipGetDevicePropertiesR0000(&mut properties, 0));
+    assert_eq!((properties.multiProcessorCount, properties.warpSize), (256, 64));
+    assert_eq!(
+        properties.gcnArchName[..7],
+        c"gfx950:".to_bytes().iter().map(|c| *c as i8).collect::<Vec<_>>()
+    );
+}
+
+#[test]
 fn devices_have_memories_modules_and_faults_of_their_own() {
     let rig = Rig::with_options(&[("devices", "2")]);
     let devices = rig.runtime.devices().unwrap();

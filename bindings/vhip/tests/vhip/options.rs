@@ -59,6 +59,26 @@ fn late_delivery_shows_a_missing_wait() {
 }
 
 #[test]
+fn the_policy_decides_how_matrix_products_accumulate() {
+    let rig = Rig::new();
+    let module = rig.module();
+    let sum = |policy: &str| {
+        rig.runtime.set_option("mfma", policy).unwrap();
+        let mfma_sum = module.function("mfma_sum").unwrap();
+        let out = DeviceBuffer::<f32>::from_slice(&rig.device, &[0.0; 64]).unwrap();
+        let stream = Stream::null(&rig.device);
+        // SAFETY: one address is the kernel's parameter.
+        unsafe { mfma_sum.launch(LaunchConfig::new(1, 64), &stream, &out.address()) }.unwrap();
+        let sums = out.as_slice().to_vec().unwrap();
+        assert!(sums.iter().all(|sum| *sum == sums[0]), "{sums:?}");
+        sums[0]
+    };
+    // 31 * 2^-25 is 7.75 units in the last place of 1.
+    assert_eq!(sum("exact-block"), 1.0 + 8.0 * f32::EPSILON);
+    assert_eq!(sum("fma-chain"), 1.0);
+}
+
+#[test]
 fn divergent_barriers_can_be_accepted() {
     let rig = Rig::with_options(&[("divergent_barriers", "1")]);
     let diverge = rig.module().function("diverge").unwrap();
