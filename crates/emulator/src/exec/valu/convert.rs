@@ -324,7 +324,11 @@ fn narrow_stochastic(wave: &mut Wave, op: &Op, format: Minifloat) -> Step {
     let shift = 8 * (op.mods.op_sel as u32 >> 2 & 3);
     let old = old(wave, op)?;
     let result = Lanes(std::array::from_fn(|lane| {
-        let code = format.encode(f32::from_bits(a[lane]), Rounding::Stochastic(b[lane]), saturate);
+        let code = format.encode(
+            f32::from_bits(a[lane]),
+            Rounding::Stochastic { random: b[lane], source: 23 },
+            saturate,
+        );
         old[lane] & !(0xff << shift) | code << shift
     }));
     write(wave, op, &result)

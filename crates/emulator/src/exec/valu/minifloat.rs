@@ -41,9 +41,10 @@ pub(super) const FP4: Minifloat =
 pub(super) enum Rounding {
     /// Nearest, ties to even.
     NearestEven,
-    /// Up if the dropped fraction plus this 32-bit fraction carries: for a normal result of an f32, the
-    /// highest bits of the random word join the dropped mantissa bits.
-    Stochastic(u32),
+    /// Up if the dropped fraction plus this 32-bit fraction carries: the highest bits of the random word join
+    /// the dropped mantissa bits. Of a denormal result's source, what alignment moves below its own mantissa
+    /// (`source` bits: 23 for f32, 10 for f16, 7 for bf16) is lost before (ROCm's host model, as in `numerics`).
+    Stochastic { random: u32, source: u32 },
 }
 
 impl Minifloat {
@@ -63,13 +64,20 @@ impl Minifloat {
         let unbiased = exponent.max(1) - 127;
         let smallest = 1 - self.bias;
         // Bits below the last place of the result, held to a range where nothing but zero is left.
-        let dropped = (23 - self.mantissa as i32 + (smallest - unbiased).max(0)).min(32 + 24) as u32;
+        let denormal = (smallest - unbiased).clamp(0, 32) as u32;
+        let (significand, dropped) = match rounding {
+            Rounding::NearestEven => (significand, 23 - self.mantissa + denormal),
+            Rounding::Stochastic { source, .. } => {
+                let below = 23 - source;
+                (((significand as u64 >> denormal) as u32 >> below) << below, 23 - self.mantissa)
+            }
+        };
         let wide = (significand as u64) << 32 >> dropped;
         let (kept, fraction) = ((wide >> 32) as u32, wide as u32);
         let lost = (significand as u64) << 32 != wide << dropped;
         let up = match rounding {
             Rounding::NearestEven => fraction > 1 << 31 || fraction == 1 << 31 && (lost || kept & 1 != 0),
-            Rounding::Stochastic(random) => fraction as u64 + random as u64 > u32::MAX as u64,
+            Rounding::Stochastic { random, .. } => fraction as u64 + random as u64 > u32::MAX as u64,
         };
         let base = ((unbiased - smallest).max(0) as u32) << self.mantissa;
         // A normal's hidden bit adds one to the exponent field that `base` holds.

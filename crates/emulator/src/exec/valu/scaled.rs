@@ -166,6 +166,16 @@ fn read(side: Side, bits: u32, flushed: u32) -> f32 {
     }
 }
 
+/// Explicit significand bits.
+#[inline(always)]
+fn mantissa(side: Side) -> u32 {
+    match side {
+        Side::F32 => 23,
+        Side::F16 => 10,
+        Side::Bf16 => 7,
+    }
+}
+
 /// The element's bits from an f32.
 #[inline(always)]
 fn settle(side: Side, value: f32, flushed: u32) -> u32 {
@@ -231,11 +241,11 @@ fn narrow_random(wave: &mut Wave, op: &Op, format: Minifloat, side: Side, pair: 
         let divisor = inverse(scale[lane]);
         let mut code = format.encode(
             read(side, a[lane], flushed) * divisor,
-            Rounding::Stochastic(random[lane]),
+            Rounding::Stochastic { random: random[lane], source: mantissa(side) },
             saturate,
         );
         if pair {
-            let next = Rounding::Stochastic(prng(random[lane]));
+            let next = Rounding::Stochastic { random: prng(random[lane]), source: mantissa(side) };
             code |= format.encode(read(side, b[lane] >> high, flushed) * divisor, next, saturate) << width;
         }
         result[lane] = old[lane] & !(0xff << shift) | code << shift;
@@ -336,7 +346,11 @@ fn narrow32(wave: &mut Wave, op: &Op, format: Minifloat, side: Side, random: boo
         let divisor = inverse(scale[lane]);
         let mut state = seed[lane];
         for (i, elements) in wide.iter().enumerate() {
-            let rounding = if random { Rounding::Stochastic(state) } else { Rounding::NearestEven };
+            let rounding = if random {
+                Rounding::Stochastic { random: state, source: mantissa(side) }
+            } else {
+                Rounding::NearestEven
+            };
             put6(
                 &mut result,
                 lane,
