@@ -3,7 +3,7 @@
 #pragma once
 #include <stdint.h>
 
-#define DEVICE static inline __attribute__((device, always_inline))
+#define DEVICE inline __attribute__((device, always_inline))
 #define MEMBER __attribute__((device, always_inline))
 /// A kernel for workgroups of exactly `threads` work-items in one dimension.
 #define KERNEL(threads) \

@@ -7,6 +7,7 @@
 #include "params.h"
 
 enum class Granularity { block128, block128_transposed };
+constexpr auto SHARING = Granularity::GRANULARITY;
 
 constexpr uint32_t GROUP = 128;
 /// Chunks of a group that a lane has: 1 or 2.
@@ -57,9 +58,8 @@ KERNEL(THREADS) quantise_fp8(QuantiseFp8 p) {
   const uint32_t key = reduce_quads_of_row(quad_reduce(keys, max_of<uint32_t>), max_of<uint32_t>);
   const auto scale = Fp8Scale::of(Chunk<TYPE>::amax(key), p.amax_floor);
   if (lane() % 16 < 4 && groups.holds(own())) {
-    constexpr bool TRANSPOSED = Granularity::GRANULARITY == Granularity::block128_transposed;
-    const uint64_t index = TRANSPOSED ? uint64_t(groups.column(own())) * p.m + groups.row(own())
-                                      : uint64_t(first) + groups.index(own());
+    const uint64_t index = SHARING == Granularity::block128 ? uint64_t(first) + groups.index(own())
+                                                            : uint64_t(groups.column(own())) * p.m + groups.row(own());
     store(p.scales + index, scale.value);
   }
 

@@ -28,6 +28,6 @@ pub use rms_norm::{RmsNorm, RmsNormInput, add_residual};
 pub use rows::{Elements, Half, Rows};
 pub use scale_layout::{SCALE_PADDING, ScaleLayout};
 pub use shuffle::{interleave_gate_up, shuffle_scales, shuffle_weights, unshuffle_scales, unshuffle_weights};
-pub use silu_mul::{SiluMul, SiluTolerance};
+pub use silu_mul::{EXPONENTIAL_RANGE, SiluMul, SiluTolerance};
 pub use truth::{Tolerance, TruthRows, verify_fp8, verify_half, verify_mxfp4};
 pub use verdict::{Verdict, Violation};

@@ -1,7 +1,7 @@
 //! Residual add and RMSNorm, quantised from the f32 result as AITER's fused_rms_mxfp4_quant does.
 
 use crate::rows::check_rows;
-use crate::silu_mul::as_f32_range;
+use crate::silu_mul::{SMALLEST_F32, as_f32_range};
 use crate::{Elements, Error, Half, Rows, Tolerance, TruthRows};
 
 /// What RMSNorm reads.
@@ -44,8 +44,9 @@ impl RmsNormInput<'_> {
 
 /// y = s · rsqrt(mean(s²) + epsilon) · weight with s = x + residual in f32, not rounded to a half before the norm.
 ///
-/// The device sums squares in f32: where the true sum overflows f32, it sees Inf, rsqrt is 0 and so is y. Within
-/// the tolerance of that edge either result is legal. A row with NaN is NaN throughout; with Inf, 0 except NaN at
+/// The device computes (s · rsqrt) · weight: the first product may be an f32 denormal, so the tolerance is widened by
+/// one of these times the weight. It sums squares in f32: where the true sum overflows f32, it sees Inf, rsqrt is 0
+/// and so is y. Near that edge (the sum's error is up to twice the result's) either result is legal. A row with NaN is NaN throughout; with Inf, 0 except NaN at
 /// the Inf.
 #[derive(Debug, Clone)]
 pub struct RmsNorm<'a> {
@@ -80,14 +81,21 @@ impl TruthRows for RmsNorm<'_> {
         let squares: f64 = sum.iter().map(|s| f64::from(*s) * f64::from(*s)).sum();
         let largest = f64::from(f32::MAX);
         let overflows = squares > largest;
-        let near_edge = (squares - largest).abs() <= self.tolerance.relative * largest;
+        let near_edge = (squares - largest).abs() <= 2.0 * self.tolerance.relative * largest;
         let norm = 1.0 / (squares / k as f64 + f64::from(self.input.epsilon)).sqrt();
         let outputs = values.iter_mut().zip(errors);
         for ((value, error), (s, weight)) in outputs.zip(sum.iter().zip(&self.weight)) {
-            let normed = f64::from(*s) * norm;
+            // The device's first product is an f32: 0 · Inf is NaN where the truth is Inf.
+            let normed = match f64::from(*s) * norm {
+                normed if weight.is_infinite() => f64::from(normed as f32),
+                normed => normed,
+            };
             *value = as_f32_range(if overflows { f64::from(*s) * 0.0 } else { normed } * weight);
             let edge = if near_edge { (normed * weight).abs() } else { 0.0 };
-            *error = self.tolerance.relative * value.abs() + self.tolerance.absolute + edge;
+            let denormal = SMALLEST_F32 * weight.abs();
+            let bound = self.tolerance.relative * value.abs() + self.tolerance.absolute + denormal;
+            // A product keeps its sign even where it underflows.
+            *error = bound.min(value.abs()) + edge;
         }
     }
 }

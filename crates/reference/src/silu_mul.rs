@@ -2,15 +2,19 @@
 
 use crate::{Elements, Error, Rows, TruthRows};
 
-/// The device's error bound: `relative · |silu(g)·u| + silu_absolute · |u|`.
+/// The device's error bound: `relative · |silu(g)·u| + silu_absolute · |u|`, the second term for gates below
+/// [`EXPONENTIAL_RANGE`] only. What f32 loses to its denormals, in silu and in the product, is added to it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SiluTolerance {
     /// From exp, rcp and the two products, as a share of the result.
     pub relative: f64,
-    /// On silu itself: below g ≈ -87 the f32 exponential overflows and the device's silu is 0 where the truth is
-    /// some 1e-36.
+    /// On silu itself, where 1 + exp(-g) or its reciprocal leaves f32's normal range: the device's silu may be 0
+    /// where the truth is some 1e-36.
     pub silu_absolute: f64,
 }
+
+/// Gates below this have a 1 + exp(-g) above 2^126 = exp(87.34), within an error far above any device's.
+pub const EXPONENTIAL_RANGE: f64 = -87.0;
 
 /// silu(gate) · up of rows `[gate(k) ; up(k)]`; silu(g) = g / (1 + exp(-g)).
 ///
@@ -52,11 +56,18 @@ impl TruthRows for SiluMul<'_> {
             for (((value, error), gate), up) in values.iter_mut().zip(errors).zip(gates).zip(ups) {
                 let (gate, up) = (f64::from(*gate), f64::from(*up));
                 *value = as_f32_range(gate / (1.0 + (-gate).exp()) * up);
-                *error = self.tolerance.relative * value.abs() + self.tolerance.silu_absolute * up.abs();
+                let out_of_range = if gate < EXPONENTIAL_RANGE { self.tolerance.silu_absolute } else { 0.0 };
+                let silu_error = out_of_range + SMALLEST_F32;
+                let bound = self.tolerance.relative * value.abs() + silu_error * up.abs() + SMALLEST_F32;
+                // A product keeps its sign even where it underflows.
+                *error = bound.min(value.abs());
             }
         }
     }
 }
+
+/// The smallest f32, 2^-149: twice what rounding to a denormal may lose.
+pub(crate) const SMALLEST_F32: f64 = f32::from_bits(1) as f64;
 
 /// Inf where the value rounds to Inf as f32.
 pub(crate) fn as_f32_range(value: f64) -> f64 {

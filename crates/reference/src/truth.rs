@@ -25,7 +25,8 @@ pub trait TruthRows {
     /// Values per row.
     fn k(&self) -> usize;
 
-    /// Writes one row: the values of the device's f32 result in exact arithmetic, and how far the device may be off.
+    /// Writes one row: the values of the device's f32 result in exact arithmetic, and how far the device may be off:
+    /// as far as the value itself where the result may underflow, farther only where its sign may be wrong.
     /// Both slices have [`Self::k`] elements.
     fn row(&self, row: usize, values: &mut [f64], errors: &mut [f64]);
 }
@@ -68,8 +69,9 @@ pub fn verify_mxfp4(
             let exponent = i32::from(actual) - 127;
             for (i, (value, error)) in values.iter().zip(errors).enumerate() {
                 let found = bytes[i / 2] >> (i % 2 * 4) & 15;
-                let encode = |x: f64| e2m1::from_f32(x as f32, exponent, rule.element);
-                check_code(&mut verdict, encode(value - error), encode(value + error), found, 8, || {
+                let [low, high] =
+                    ends(*value, *error).map(|x| e2m1::from_f32(x as f32, exponent, rule.element));
+                check_code(&mut verdict, low, high, found, 8, || {
                     let scale = e8m0::to_f32(actual);
                     (row, group * BLOCK + i, *value, Box::new(move |code| e2m1::to_f32(code as u8) * scale))
                 });
@@ -95,9 +97,7 @@ pub fn verify_half(truth: &impl TruthRows, out: &[u16], stride: usize, half: Hal
                 check_nan(&mut verdict, row, column, *value, half.to_f32(found));
                 continue;
             }
-            let encode = |x: f64| half.from_f32_rne(x as f32);
-            let low = encode(if value.is_finite() { value - error } else { *value });
-            let high = encode(if value.is_finite() { value + error } else { *value });
+            let [low, high] = ends(*value, *error).map(|x| half.from_f32_rne(x as f32));
             check_code(&mut verdict, low, high, found, 0x8000, || {
                 (row, column, *value, Box::new(move |code| half.to_f32(code)))
             });
@@ -122,15 +122,23 @@ pub fn verify_fp8(truth: &impl TruthRows, out: &[u8], stride: usize) -> Result<V
                 check_nan(&mut verdict, row, column, *value, e4m3::to_f32(found));
                 continue;
             }
-            let encode = |x: f64| e4m3::from_f32(x as f32, 0, Conversion::RNE_SATURATE);
-            let low = encode(if value.is_finite() { value - error } else { *value });
-            let high = encode(if value.is_finite() { value + error } else { *value });
+            let [low, high] =
+                ends(*value, *error).map(|x| e4m3::from_f32(x as f32, 0, Conversion::RNE_SATURATE));
             check_code(&mut verdict, low, high, found, 0x80, || {
                 (row, column, *value, Box::new(|code| e4m3::to_f32(code as u8)))
             });
         }
     }
     Ok(verdict)
+}
+
+/// The smallest and the largest value within the bound. An end that is just 0 has the value's sign: the interval
+/// reaches zero, not beyond it.
+fn ends(value: f64, error: f64) -> [f64; 2] {
+    if !value.is_finite() {
+        return [value; 2];
+    }
+    [value - error, value + error].map(|end| if end == 0.0 { end.copysign(value) } else { end })
 }
 
 /// The scale bytes that some amax within the bounds yields. Monotone, so the ends suffice.
