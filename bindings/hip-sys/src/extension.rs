@@ -14,11 +14,13 @@ pub struct VhipApi {
     /// `const char* vhipInfo(void)`: JSON that identifies the virtual device and its version.
     /// The text lives as long as the process.
     pub info: Option<unsafe extern "C" fn() -> *const c_char>,
-    /// `int vhipLastFault(char* buffer, size_t length)`: JSON of this process's last device fault.
+    /// `int vhipLastFault(char* buffer, size_t length)`: JSON of the fault that stopped the current
+    /// device, else of one that stopped another device; nothing after `hipDeviceReset`.
     pub last_fault: Option<unsafe extern "C" fn(*mut c_char, usize) -> c_int>,
     /// `int vhipReport(char* buffer, size_t length)`: JSON of the last launch's counters.
     pub report: Option<unsafe extern "C" fn(*mut c_char, usize) -> c_int>,
-    /// `int vhipSetOption(const char* key, const char* value)`: `0` when accepted.
+    /// `int vhipSetOption(const char* key, const char* value)`: `0` when accepted, `1` for an unknown
+    /// key, `2` for a value that the option cannot take.
     pub set_option: Option<unsafe extern "C" fn(*const c_char, *const c_char) -> c_int>,
 }
 

@@ -195,7 +195,10 @@ impl Runtime {
         // SAFETY: both are NUL-terminated and live across the call.
         match unsafe { function(c_key.as_ptr(), c_value.as_ptr()) } {
             0 => Ok(()),
-            _ => refuse("the runtime refused it"),
+            1 => refuse("the runtime has no such setting"),
+            _ => refuse(
+                "the setting cannot take this value, or not any more; the runtime's log has the reason",
+            ),
         }
     }
 

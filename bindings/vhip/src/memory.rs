@@ -85,12 +85,15 @@ fn release(pointer: *mut c_void, kinds: &[AllocationKind]) -> Status {
     if allocation.base != pointer as Address || !kinds.contains(&allocation.kind) {
         return Err(hipError_t::hipErrorInvalidValue);
     }
+    // As on hardware, freeing waits for what runs.
+    let _turn = device.turn();
     withdraw(device, &allocation);
     device.emulator.memory().free(allocation.base).map_err(refusal)
 }
 
 /// Frees everything that the program allocated on `device`.
 pub(crate) fn free_all(device: &VirtualDevice) {
+    let _turn = device.turn();
     let memory = device.emulator.memory();
     for allocation in memory.allocations() {
         if matches!(allocation.kind, AllocationKind::Host | AllocationKind::Managed) {

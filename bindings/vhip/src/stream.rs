@@ -27,6 +27,8 @@ pub(crate) struct Stream {
     is_null: bool,
     /// Virtual time at which the last command ended, in nanoseconds since the device's creation.
     ready: Mutex<f64>,
+    /// Held by the one command of this stream that runs, so that the next one begins where it ends.
+    order: Mutex<()>,
     /// The capture that the stream takes part in.
     pub capture: Mutex<Option<Capture>>,
 }
@@ -35,7 +37,15 @@ impl Stream {
     /// A stream of `device`.
     pub(crate) fn new(device: Arc<VirtualDevice>, flags: u32, priority: i32, is_null: bool) -> Stream {
         let ready = device.now();
-        Stream { device, flags, priority, is_null, ready: Mutex::new(ready), capture: Mutex::new(None) }
+        Stream {
+            device,
+            flags,
+            priority,
+            is_null,
+            ready: Mutex::new(ready),
+            order: Mutex::default(),
+            capture: Mutex::new(None),
+        }
     }
 
     /// Runs `command` now, or adds it to the graph being captured.
@@ -57,6 +67,8 @@ impl Stream {
             }
             allowed?;
         }
+        // A host function may wait for another thread, which may use this stream.
+        let _order = (!matches!(command, Command::Host { .. })).then(|| lock(&self.order));
         let end = command.run(&self.device, self.now())?;
         let mut ready = lock(&self.ready);
         *ready = ready.max(end);

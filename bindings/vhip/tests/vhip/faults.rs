@@ -105,3 +105,18 @@ fn a_reset_takes_everything_of_the_device() {
     assert_eq!(buffer.as_slice().to_vec().unwrap_err().code(), Some(hipError_t::hipErrorInvalidValue));
     assert_eq!(module.function("vadd").unwrap_err().code(), Some(hipError_t::hipErrorInvalidHandle));
 }
+
+#[test]
+fn the_safe_reset_waits_until_nothing_is_in_use() {
+    let rig = Rig::new();
+    rig.runtime.set_option("instruction_budget", "1000").unwrap();
+    let flag = DeviceBuffer::<u64>::from_slice(&rig.device, &[0]).unwrap();
+    assert!(run(&rig, "spin", 64, &[flag.address(), 0, 0]).fault().is_some());
+    let Rig { mut runtime, device, .. } = rig;
+    let error = runtime.reset_device(0).unwrap_err();
+    assert!(matches!(error, Error::Argument { call: "hipDeviceReset", .. }), "{error}");
+    drop((flag, device));
+    runtime.reset_device(0).unwrap();
+    let device = runtime.device(0).unwrap();
+    assert_eq!(DeviceBuffer::from_slice(&device, &[3u8]).unwrap().to_vec().unwrap(), [3]);
+}
