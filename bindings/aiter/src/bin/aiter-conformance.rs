@@ -1,0 +1,84 @@
+//! Runs AITER's kernels against f64 references and prints the table objects × shapes × worst error.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use aiter::conformance::{Family, Lab, markdown, text};
+use aiter::{Checkout, Error};
+use clap::Parser;
+use hip::LibraryChoice;
+
+/// Everything that ran was within its bound.
+const RIGHT: u8 = 0;
+/// An element was out of bounds, or a kernel could not be run.
+const WRONG: u8 = 1;
+/// There is no checkout of AITER.
+const NO_CHECKOUT: u8 = 3;
+/// No device, or the checkout is not what it should be.
+const BROKEN: u8 = 4;
+
+/// Compares AITER's gfx950 kernels with f64 references on a device.
+///
+/// AITER_DIR names the checkout of ROCm/aiter. Exit codes: 0 all within bounds, 1 something is not, 2 usage,
+/// 3 no checkout, 4 no device or an unreadable checkout.
+#[derive(Parser)]
+struct Arguments {
+    /// Families to run; all when none is named.
+    families: Vec<Family>,
+    /// Prints the tables as Markdown on standard output. The lines of the cases go to standard error anyway.
+    #[arg(long)]
+    markdown: bool,
+    /// Only objects whose name contains this.
+    #[arg(long)]
+    object: Option<String>,
+    /// Seed of the inputs.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Uses ROCm's runtime instead of the virtual MI355X.
+    #[arg(long, conflicts_with = "library")]
+    rocm: bool,
+    /// Uses the HIP runtime in this file.
+    #[arg(long)]
+    library: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(&arguments) {
+        Ok(true) => RIGHT.into(),
+        Ok(false) => WRONG.into(),
+        Err(error) => {
+            eprintln!("aiter-conformance: {error}");
+            match error {
+                Error::NoCheckout | Error::NotACheckout { .. } => NO_CHECKOUT.into(),
+                _ => BROKEN.into(),
+            }
+        }
+    }
+}
+
+/// Whether everything was right.
+fn run(arguments: &Arguments) -> Result<bool, Error> {
+    let checkout = Checkout::from_environment()?;
+    let library = match (&arguments.library, arguments.rocm) {
+        (Some(path), _) => LibraryChoice::Path(path.clone()),
+        (None, true) => LibraryChoice::Rocm,
+        (None, false) => LibraryChoice::Virtual,
+    };
+    let mut lab = Lab::new(library, checkout, arguments.seed, |line| eprintln!("{}", text(line)))?;
+    let runtime = lab.device().runtime();
+    let name = lab.device().properties()?.name;
+    eprintln!("{name} on {} ({})", runtime.library_path().display(), runtime.kind());
+    drop(runtime);
+    lab.only(arguments.object.as_deref().unwrap_or_default());
+    let families = if arguments.families.is_empty() { &Family::ALL[..] } else { &arguments.families };
+    let mut right = true;
+    for family in families {
+        let report = family.run(&mut lab)?;
+        right &= report.failures().next().is_none();
+        if arguments.markdown {
+            println!("{}", markdown(&report));
+        }
+    }
+    Ok(right)
+}

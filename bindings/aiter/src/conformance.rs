@@ -1,0 +1,12 @@
+//! Every object of a family against f64, over shapes with edges.
+
+mod case;
+mod f4gemm;
+mod family;
+mod lab;
+mod report;
+
+pub use case::{Line, Outcome, Tally};
+pub use family::Family;
+pub use lab::Lab;
+pub use report::{FamilyReport, markdown, text};

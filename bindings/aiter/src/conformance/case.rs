@@ -1,0 +1,66 @@
+//! The result of one object on one shape.
+
+use crate::reference::Allowed;
+
+/// One object on one shape.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line {
+    /// The object, without folder and `.co`.
+    pub object: String,
+    /// The shape and what else the case varies, short.
+    pub shape: String,
+    /// What happened.
+    pub outcome: Outcome,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// The kernel ran and its output was compared.
+    Compared(Tally),
+    /// The kernel does not do this shape; the reason is its contract's. Not a failure.
+    Excluded(String),
+    /// The kernel could not be launched, or was stopped, or wrote outside its output.
+    Failed(String),
+}
+
+/// A comparison, element by element.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Tally {
+    /// Elements compared.
+    pub elements: usize,
+    /// Elements farther from the exact value than the bound.
+    pub wrong: usize,
+    /// The largest distance from the exact value.
+    pub worst_error: f64,
+    /// The largest share of its bound that an element used.
+    pub worst_usage: f64,
+    /// The element with that share: name, found, exact value.
+    pub worst: Option<(String, f64, f64)>,
+}
+
+impl Tally {
+    /// Compares one element; `name` is asked for only when it is the worst so far.
+    pub fn add(&mut self, allowed: Allowed, found: f64, name: impl FnOnce() -> String) {
+        let usage = allowed.usage(found);
+        let error = (found - allowed.value).abs();
+        self.elements += 1;
+        self.wrong += usize::from(usage > 1.0);
+        self.worst_error = if error.is_nan() { f64::INFINITY } else { self.worst_error.max(error) };
+        if usage > self.worst_usage {
+            self.worst_usage = usage;
+            self.worst = Some((name(), found, allowed.value));
+        }
+    }
+}
+
+impl Outcome {
+    /// Whether it counts against the family.
+    pub fn is_failure(&self) -> bool {
+        match self {
+            Outcome::Compared(tally) => tally.wrong > 0 || tally.elements == 0,
+            Outcome::Excluded(_) => false,
+            Outcome::Failed(_) => true,
+        }
+    }
+}

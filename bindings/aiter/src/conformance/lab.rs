@@ -1,0 +1,167 @@
+//! The device and the random numbers of a conformance run.
+
+use hip::{Device, DeviceBuffer, GuardedBuffer, LibraryChoice, Runtime, RuntimeKind, Stream};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use super::{Line, Outcome, Tally};
+use crate::{Checkout, Kernels, Result};
+
+/// Bytes of the guard bands on either side of an output.
+const BAND: usize = 1 << 16;
+
+/// What a run needs: the kernels, their device, a stream and a generator.
+#[derive(Debug)]
+pub struct Lab {
+    library: LibraryChoice,
+    checkout: Checkout,
+    session: Session,
+    seed: u64,
+    filter: String,
+    random: ChaCha8Rng,
+    lines: Vec<Line>,
+    progress: fn(&Line),
+}
+
+/// What is lost when a kernel is stopped.
+#[derive(Debug)]
+struct Session {
+    kernels: Kernels,
+    stream: Stream,
+}
+
+impl Lab {
+    /// A lab on the library's first device. Equal seeds give equal inputs; `progress` sees every line at once.
+    ///
+    /// # Errors
+    /// HIP's.
+    pub fn new(
+        library: LibraryChoice,
+        checkout: Checkout,
+        seed: u64,
+        progress: fn(&Line),
+    ) -> Result<Self> {
+        let session = Session::open(&library, &checkout)?;
+        let random = ChaCha8Rng::seed_from_u64(seed);
+        let (filter, lines) = (String::new(), Vec::new());
+        Ok(Self { library, checkout, session, seed, filter, random, lines, progress })
+    }
+
+    /// Runs only objects whose name contains `part`.
+    pub fn only(&mut self, part: &str) {
+        part.clone_into(&mut self.filter);
+    }
+
+    /// The device of the run.
+    pub fn device(&self) -> &Device {
+        self.session.kernels.device()
+    }
+
+    pub(super) fn kernels(&self) -> &Kernels {
+        &self.session.kernels
+    }
+
+    pub(super) fn stream(&self) -> &Stream {
+        &self.session.stream
+    }
+
+    /// Runs one case and records its line. The inputs depend on the seed and the case alone.
+    ///
+    /// A kernel that is stopped makes the device refuse everything until it is reset; that happens here, so that
+    /// one bad case does not spoil the next.
+    ///
+    /// # Errors
+    /// A device that cannot be used again.
+    pub(super) fn case(
+        &mut self,
+        object: &str,
+        shape: String,
+        run: impl FnOnce(&mut Self) -> Result<Outcome>,
+    ) -> Result<()> {
+        let object = object.trim_end_matches(".co").to_owned();
+        if !object.contains(&self.filter) {
+            return Ok(());
+        }
+        let name = object.bytes().chain(shape.bytes());
+        let seed = name.fold(self.seed, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(17)
+        });
+        self.random = ChaCha8Rng::seed_from_u64(seed);
+        let outcome = match run(self) {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                self.reset()?;
+                Outcome::Failed(error.to_string())
+            }
+        };
+        let line = Line { object, shape, outcome };
+        (self.progress)(&line);
+        self.lines.push(line);
+        Ok(())
+    }
+
+    /// The lines since the last call.
+    pub(super) fn take_lines(&mut self) -> Vec<Line> {
+        std::mem::take(&mut self.lines)
+    }
+
+    pub(super) fn upload<T: bytemuck::Pod>(&self, data: &[T]) -> Result<DeviceBuffer<T>> {
+        Ok(DeviceBuffer::from_slice(self.device(), data)?)
+    }
+
+    /// An output between guard bands, filled with NaN of every format: an element that is never written shows.
+    pub(super) fn output<T: bytemuck::Pod>(&self, len: usize) -> Result<GuardedBuffer<T>> {
+        let mut buffer = GuardedBuffer::new(self.device(), len, BAND)?;
+        buffer.as_mut_slice()?.fill_bytes(0xff)?;
+        Ok(buffer)
+    }
+
+    /// Waits for the kernel and compares its output, unless it wrote into the guard bands.
+    pub(super) fn finish<T: bytemuck::Pod>(
+        &self,
+        output: &GuardedBuffer<T>,
+        compare: impl FnOnce(&[T]) -> Tally,
+    ) -> Result<Outcome> {
+        self.stream().synchronize()?;
+        Ok(match output.check()? {
+            Some(violation) => Outcome::Failed(violation.to_string()),
+            None => Outcome::Compared(compare(&output.as_slice()?.to_vec()?)),
+        })
+    }
+
+    pub(super) fn bytes(&mut self, len: usize) -> Vec<u8> {
+        let mut bytes = vec![0; len];
+        self.random.fill_bytes(&mut bytes);
+        bytes
+    }
+
+    /// A number from 0 to `end`, exclusive.
+    pub(super) fn below(&mut self, end: u32) -> u32 {
+        ((u64::from(self.random.next_u32()) * u64::from(end)) >> 32) as u32
+    }
+
+    /// A number with a bell-shaped distribution of variance 1: the sum of twelve uniform ones, less 6.
+    pub(super) fn normal(&mut self) -> f32 {
+        (0..12).map(|_| self.random.next_u32() as f32 / 4_294_967_296.0).sum::<f32>() - 6.0
+    }
+
+    fn reset(&mut self) -> Result<()> {
+        let mut runtime = Runtime::open(&self.library)?;
+        runtime.reset_device(0)?;
+        self.session = Session::open(&self.library, &self.checkout)?;
+        Ok(())
+    }
+}
+
+impl Session {
+    fn open(library: &LibraryChoice, checkout: &Checkout) -> Result<Self> {
+        let runtime = Runtime::open(library)?;
+        if runtime.kind() == RuntimeKind::Virtual {
+            // AITER's waves take different paths through one workgroup and meet at different s_barrier
+            // instructions. The hardware counts arrivals only; the virtual device reports that unless told not to.
+            runtime.set_option("divergent_barriers", "1")?;
+        }
+        let device = runtime.device(0)?;
+        Ok(Self { kernels: Kernels::new(checkout, &device), stream: Stream::new(&device)? })
+    }
+}

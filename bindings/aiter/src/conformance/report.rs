@@ -1,0 +1,170 @@
+//! The table objects × shapes × worst error.
+
+use std::fmt::Write;
+
+use super::{Family, Line, Outcome};
+
+/// All lines of one family.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FamilyReport {
+    /// The family.
+    pub family: Family,
+    /// One line per object and shape.
+    pub lines: Vec<Line>,
+    /// How the bound of the family is derived, one sentence.
+    pub bound: &'static str,
+}
+
+impl FamilyReport {
+    /// Lines that count against the family.
+    pub fn failures(&self) -> impl Iterator<Item = &Line> {
+        self.lines.iter().filter(|line| line.outcome.is_failure())
+    }
+
+    fn objects(&self) -> Vec<&str> {
+        unique(self.lines.iter().map(|line| line.object.as_str()))
+    }
+
+    fn shapes(&self) -> Vec<&str> {
+        unique(self.lines.iter().map(|line| line.shape.as_str()))
+    }
+
+    fn line(&self, object: &str, shape: &str) -> Option<&Line> {
+        self.lines.iter().find(|line| line.object == object && line.shape == shape)
+    }
+}
+
+/// One family as a Markdown section: legend of the shapes, table, and the reasons of what did not run.
+pub fn markdown(report: &FamilyReport) -> String {
+    let (objects, shapes) = (report.objects(), report.shapes());
+    let mut out = String::new();
+    let compared = report.lines.iter().filter_map(|line| match &line.outcome {
+        Outcome::Compared(tally) => Some(tally),
+        _ => None,
+    });
+    let (cases, elements, wrong) =
+        compared.fold((0, 0, 0), |(c, e, w), tally| (c + 1, e + tally.elements, w + tally.wrong));
+    let failed = report.lines.iter().filter(|line| matches!(line.outcome, Outcome::Failed(_))).count();
+    let excluded = report.lines.len() - cases - failed;
+    let _ = writeln!(out, "## {}\n", report.family);
+    let _ = writeln!(
+        out,
+        "{} objects, {} shapes: {cases} cases compared, {elements} elements, **{wrong} out of bounds**; \
+         {failed} cases failed, {excluded} excluded by contract.\n",
+        objects.len(),
+        shapes.len()
+    );
+    let _ = writeln!(out, "Bound: {}\n", report.bound);
+    for (index, shape) in shapes.iter().enumerate() {
+        let _ = writeln!(out, "{}. {shape}", index + 1);
+    }
+    let _ = write!(out, "\n| object |");
+    for index in 1..=shapes.len() {
+        let _ = write!(out, " {index} |");
+    }
+    let _ = write!(out, " worst error |\n|---|");
+    (0..=shapes.len()).for_each(|_| out.push_str("--:|"));
+    out.push('\n');
+    let mut reasons: Vec<String> = Vec::new();
+    for object in objects {
+        let _ = write!(out, "| {object} |");
+        let mut worst = 0.0_f64;
+        for shape in &shapes {
+            let line = report.line(object, shape);
+            let _ = write!(out, " {} |", cell(line, &mut reasons, &mut worst));
+        }
+        let _ = writeln!(out, " {worst:.3e} |");
+    }
+    if !reasons.is_empty() {
+        out.push('\n');
+        for (index, reason) in reasons.iter().enumerate() {
+            let _ = writeln!(out, "[{}] {reason}  ", index + 1);
+        }
+    }
+    out
+}
+
+/// One line of text for the terminal.
+pub fn text(line: &Line) -> String {
+    let Line { object, shape, outcome } = line;
+    match outcome {
+        Outcome::Compared(tally) => {
+            let worst = tally.worst.as_ref().map_or(String::new(), |(name, found, exact)| {
+                format!(", worst {name}: {found:e} for {exact:e}")
+            });
+            format!(
+                "{} {object} {shape}: {} elements, {} out of bounds, {:.3} of the bound{worst}",
+                if outcome.is_failure() { "WRONG " } else { "right " },
+                tally.elements,
+                tally.wrong,
+                tally.worst_usage
+            )
+        }
+        Outcome::Excluded(reason) => format!("not run {object} {shape}: {reason}"),
+        Outcome::Failed(reason) => format!("FAILED {object} {shape}: {reason}"),
+    }
+}
+
+/// A cell: the share of the bound, or a reference to a reason.
+fn cell(line: Option<&Line>, reasons: &mut Vec<String>, worst: &mut f64) -> String {
+    let mut refer = |mark: &str, reason: String| {
+        let index = reasons.iter().position(|known| *known == reason).unwrap_or_else(|| {
+            reasons.push(reason);
+            reasons.len() - 1
+        });
+        format!("{mark}[{}]", index + 1)
+    };
+    match line.map(|line| (&line.outcome, line)) {
+        None => String::new(),
+        Some((Outcome::Excluded(reason), _)) => refer("–", reason.clone()),
+        Some((Outcome::Failed(reason), _)) => refer("✗", reason.clone()),
+        Some((Outcome::Compared(tally), line)) => {
+            *worst = worst.max(tally.worst_error);
+            if tally.wrong == 0 { format!("{:.2}", tally.worst_usage) } else { refer("✗", text(line)) }
+        }
+    }
+}
+
+fn unique<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut out = Vec::new();
+    names.for_each(|name| {
+        if !out.contains(&name) {
+            out.push(name);
+        }
+    });
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conformance::Tally;
+    use crate::reference::{Allowed, Stored};
+
+    fn line(object: &str, shape: &str, outcome: Outcome) -> Line {
+        Line { object: object.to_owned(), shape: shape.to_owned(), outcome }
+    }
+
+    #[test]
+    fn wrong_elements_and_reasons_are_visible() {
+        let mut tally = Tally::default();
+        tally.add(Allowed::new(1.0, 0.5, Stored::F32), 1.25, || "a".to_owned());
+        tally.add(Allowed::new(1.0, 0.5, Stored::F32), f64::NAN, || "b".to_owned());
+        let lines = vec![
+            line("k1", "M=1", Outcome::Compared(tally)),
+            line("k1", "M=2", Outcome::Excluded("no tail".to_owned())),
+            line("k2", "M=2", Outcome::Excluded("no tail".to_owned())),
+        ];
+        let report = FamilyReport { family: Family::F4gemm, lines, bound: "by hand" };
+        let table = markdown(&report);
+        assert!(table.contains("**1 out of bounds**"), "{table}");
+        assert!(table.contains("| k1 | ✗[1] | –[2] |"), "{table}");
+        assert!(table.contains("| k2 |  | –[2] |"), "{table}");
+        assert_eq!(report.failures().count(), 1);
+    }
+
+    #[test]
+    fn a_comparison_of_nothing_is_a_failure() {
+        assert!(Outcome::Compared(Tally::default()).is_failure());
+    }
+}

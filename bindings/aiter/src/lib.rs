@@ -1,0 +1,30 @@
+//! AITER as a peer: its gfx950 code objects, launched through HIP as AITER itself launches them.
+//!
+//! ```text
+//! $AITER_DIR ─▶ Checkout ─▶ manifest rows ─┐
+//!                  │                        ├─▶ family: choose ─▶ arguments ─▶ launch ─▶ hip::Function
+//!                  └─▶ Kernels (loaded) ────┘
+//! ```
+//! One module per family of kernels. Each has the rows of its manifest, AITER's choice among them for a shape,
+//! the argument struct of its machine code and a `launch` that takes device memory with documented shapes.
+//! Nothing of AITER is part of this crate: without a checkout there is [`Error::NoCheckout`].
+//!
+//! The choice of the device is hip's: the same calls run on a GPU and on the virtual MI355X.
+//! [`conformance`] runs every object of a family against f64 references with derived bounds.
+#![forbid(unsafe_code)]
+
+mod argument;
+mod checkout;
+pub mod conformance;
+mod error;
+mod f4gemm;
+mod kernels;
+mod manifest;
+mod operand;
+mod order;
+pub mod reference;
+
+pub use checkout::{ADVICE, Checkout, VARIABLE};
+pub use error::{Error, Result};
+pub use f4gemm::{F4Choice, F4Gemm, F4Operands, F4Shape, F4Tile};
+pub use kernels::Kernels;

@@ -1,0 +1,84 @@
+//! Error bounds of single elements.
+
+/// The format that a kernel stores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stored {
+    /// bf16, rounded to nearest.
+    Bf16,
+    /// f32, as computed.
+    F32,
+}
+
+impl Stored {
+    /// Half a unit in the last place of a number of this magnitude: what rounding to nearest may cost.
+    ///
+    /// bf16 has 8 significant bits, so the unit at 2^e is 2^(e-7); below 2^-126 it is 2^-133. f32 results are not
+    /// rounded again after the operations that the error bound counts.
+    fn half_unit(self, magnitude: f64) -> f64 {
+        match self {
+            Stored::F32 => 0.0,
+            Stored::Bf16 => {
+                // The exponent field of an f64: exact, and the same for every number of the binade.
+                let exponent = ((magnitude.to_bits() >> 52) & 0x7ff) as i32 - 1023;
+                2.0_f64.powi(exponent.max(-126) - 8)
+            }
+        }
+    }
+}
+
+/// How far one stored element may be from the exact value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Allowed {
+    /// The exact value.
+    pub value: f64,
+    /// Largest distance of a right element from it.
+    pub distance: f64,
+}
+
+impl Allowed {
+    /// The device's f32 value is within `error` of `value` and is then stored once.
+    ///
+    /// A stored number is within half a unit of the device's value, whose magnitude is at most |value| + error;
+    /// the unit grows with the magnitude, so the sum bounds the distance.
+    pub fn new(value: f64, error: f64, stored: Stored) -> Self {
+        Self { value, distance: error + stored.half_unit(value.abs() + error) }
+    }
+
+    /// How much of the distance `found` uses: above 1 it is wrong. NaN and infinity are infinitely wrong.
+    pub fn usage(&self, found: f64) -> f64 {
+        let distance = (found - self.value).abs();
+        if !distance.is_finite() {
+            f64::INFINITY
+        } else if distance == 0.0 {
+            0.0
+        } else {
+            distance / self.distance
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use numerics::bf16;
+
+    use super::*;
+
+    #[test]
+    fn correctly_rounded_bf16_is_always_allowed_and_its_second_neighbour_never() {
+        for value in [1.0, 1.003_906_25, 1.99, -2.0, 3.0e-39, 1.0e-41, 255.5, 1.7e38, 0.0] {
+            let allowed = Allowed::new(value, 0.0, Stored::Bf16);
+            let code = bf16::from_f32_rne(value as f32);
+            assert!(allowed.usage(f64::from(bf16::to_f32(code))) <= 1.0, "{value}");
+            assert!(allowed.usage(f64::from(bf16::to_f32(code + 2))) > 1.0, "{value}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_number_is_never_allowed() {
+        let allowed = Allowed::new(1.0, 1.0e300, Stored::F32);
+        assert_eq!(allowed.usage(f64::NAN), f64::INFINITY);
+        assert_eq!(allowed.usage(f64::INFINITY), f64::INFINITY);
+        assert_eq!(Allowed::new(2.0, 0.0, Stored::F32).usage(2.0), 0.0);
+        assert_eq!(Allowed::new(2.0, 0.0, Stored::F32).usage(2.5), f64::INFINITY);
+    }
+}

@@ -1,0 +1,11 @@
+//! What the kernels compute, in f64, and how far a device may be from it.
+//!
+//! A product is a [`Dot`]: the exact sum and the sum of the magnitudes of what was added. From these a family
+//! derives the largest error its machine code can make, whatever the order in which it adds, and [`Allowed`] adds
+//! the rounding of the stored format. No tolerance is typed in anywhere.
+
+mod allowed;
+mod product;
+
+pub use allowed::{Allowed, Stored};
+pub use product::{Dot, Mxfp4Matrix, bf16_product, mxfp4_product};
