@@ -34,6 +34,12 @@ struct Wrap {
   }
 };
 
+/// Byte offsets of N blocks.
+template <int N>
+struct Offsets {
+  uint64_t of[N];
+};
+
 /// Blocks in the order of their rows, 64 to a wave: block i of quad q is the (16 i + q)-th, so a wave's load is
 /// contiguous.
 struct RowMajor {
@@ -48,19 +54,24 @@ struct RowMajor {
   MEMBER bool empty() const { return count == 0; }
   MEMBER bool holds(uint32_t i) const { return index(i) < count; }
 
-  /// Byte offset of block i in a tensor with `bytes` per block and `stride` bytes from row to row. Blocks past the
+  /// Byte offsets of blocks in a tensor with `bytes` per block and `stride` bytes from row to row. Blocks past the
   /// end give the last one's: a load need not be masked.
-  MEMBER uint64_t offset(uint32_t i, uint32_t bytes, uint64_t stride) const {
-    const uint32_t n = min_of(index(i), count - 1);
+  template <int N>
+  MEMBER Offsets<N> offsets(const uint32_t (&i)[N], uint32_t bytes, uint64_t stride) const {
     const uint64_t gap = stride - uint64_t(groups) * bytes;
-    uint64_t offset = uint64_t(first) * bytes + n * bytes;
-    if (gap != 0) offset += wrap.row * gap + wrap.rows_on(n) * gap;
-    return offset;
+    Offsets<N> offsets;
+    for (int j = 0; j < N; ++j) offsets.of[j] = uint64_t(first) * bytes + held(i[j]) * bytes;
+    if (gap != 0) {
+      for (int j = 0; j < N; ++j) offsets.of[j] += (wrap.row + wrap.rows_on(held(i[j]))) * gap;
+    }
+    return offsets;
   }
 
-  MEMBER uint64_t scale_offset(uint32_t i) const { return uint64_t(first) + min_of(index(i), count - 1); }
+  MEMBER uint64_t scale_offset(uint32_t i) const { return uint64_t(first) + held(i); }
 
  private:
+  MEMBER uint32_t held(uint32_t i) const { return min_of(index(i), count - 1); }
+
   MEMBER static uint32_t first_of_wave() { return (workgroup() * WAVES + wave()) * WAVE; }
 
   MEMBER RowMajor(uint32_t total, uint32_t groups, bool gaps, uint32_t first)
@@ -91,9 +102,15 @@ struct Panel {
   MEMBER bool empty() const { return row >= m; }
   MEMBER bool holds(uint32_t i) const { return row + row_of(i) < m && group + group_of(i) < groups; }
 
-  MEMBER uint64_t offset(uint32_t i, uint32_t bytes, uint64_t stride) const {
-    const uint32_t rows_on = min_of(row_of(i), m - 1 - row), groups_on = min_of(group_of(i), groups - 1 - group);
-    return row * stride + uint64_t(group) * bytes + rows_on * stride + groups_on * bytes;
+  template <int N>
+  MEMBER Offsets<N> offsets(const uint32_t (&i)[N], uint32_t bytes, uint64_t stride) const {
+    Offsets<N> offsets;
+    for (int j = 0; j < N; ++j) {
+      const uint32_t rows_on = min_of(row_of(i[j]), m - 1 - row);
+      const uint32_t groups_on = min_of(group_of(i[j]), groups - 1 - group);
+      offsets.of[j] = row * stride + uint64_t(group) * bytes + rows_on * stride + groups_on * bytes;
+    }
+    return offsets;
   }
 
   /// `row % 16 * 4` and `group % 4 * 64`, and which of the dword's bytes.
@@ -114,11 +131,23 @@ struct BlocksOf<Scales::shuffled> {
 template <Scales ORDER>
 using Blocks = BlocksOf<ORDER>::Type;
 
+/// Where the quad's four blocks begin.
+template <class B>
+DEVICE Offsets<4> offsets_of_quad(const B& blocks, uint32_t bytes, uint64_t stride) {
+  return blocks.offsets({0, 1, 2, 3}, bytes, stride);
+}
+
+/// Where the block begins that this lane looks after.
+template <class B>
+DEVICE uint64_t offset_of_own(const B& blocks, uint32_t bytes, uint64_t stride) {
+  return blocks.offsets({own()}, bytes, stride).of[0];
+}
+
 /// Writes the block and the scale byte that this lane looks after; padding gets scale byte 0 and no codes.
 template <class B>
 DEVICE void store_quad(const B& blocks, const Quad& quad, uint8_t* data, uint64_t data_stride, uint8_t* scales) {
   const bool holds = blocks.holds(own());
-  if (holds) store(at(data, blocks.offset(own(), BLOCK_BYTES, data_stride)), quad.codes);
+  if (holds) store(at(data, offset_of_own(blocks, BLOCK_BYTES, data_stride)), quad.codes);
   if (__is_same(B, Panel) || holds) {
     store<uint8_t>(at(scales, blocks.scale_offset(own())), holds ? quad.scale : 0);
   }

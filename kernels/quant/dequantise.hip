@@ -15,7 +15,7 @@ KERNEL(THREADS) dequantise_mxfp4(DequantiseMxfp4 p) {
   const uint64_t stride = p.out_stride * sizeof(bf16);
   const Blocks<Scales::SCALES> blocks(p.m, p.k, stride != p.k * sizeof(bf16) || p.data_stride != p.k / 2);
   if (blocks.empty()) return;
-  const auto packed = load<u32x4>(at(p.data, blocks.offset(own(), BLOCK_BYTES, p.data_stride)));
+  const auto packed = load<u32x4>(at(p.data, offset_of_own(blocks, BLOCK_BYTES, p.data_stride)));
   const uint32_t byte = load<uint8_t>(at(p.scales, blocks.scale_offset(own())));
   uint32_t codes[4] = {packed.x, packed.y, packed.z, packed.w};
   quad_transpose(codes);
@@ -28,7 +28,8 @@ KERNEL(THREADS) dequantise_mxfp4(DequantiseMxfp4 p) {
                            decode(codes[1], quad_broadcast<1>(scale)) | quad_broadcast<1>(nan),
                            decode(codes[2], quad_broadcast<2>(scale)) | quad_broadcast<2>(nan),
                            decode(codes[3], quad_broadcast<3>(scale)) | quad_broadcast<3>(nan)};
+  const auto offsets = offsets_of_quad(blocks, BLOCK * sizeof(bf16), stride);
   for (int i = 0; i < 4; ++i) {
-    if (blocks.holds(i)) store(at(p.out, blocks.offset(i, BLOCK * sizeof(bf16), stride) + lane() % 4 * 16), values[i]);
+    if (blocks.holds(i)) store(at(p.out, offsets.of[i] + lane() % 4 * 16), values[i]);
   }
 }

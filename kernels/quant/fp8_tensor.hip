@@ -16,6 +16,6 @@ KERNEL(THREADS) quantise_fp8(QuantiseFp8 p) {
     const u32x4 codes = share.strips[s].encode(scales);
     const uint32_t mine = Strip<TYPE>::own(), c = s * CHUNKS + mine, i = c / PARTS;
     const uint32_t element = c % PARTS * 16 + (lane() % 4 - mine) * Chunk<TYPE>::ELEMENTS;
-    if (blocks.holds(i)) store(at(p.data, blocks.offset(i, BLOCK, p.data_stride) + element), codes);
+    if (blocks.holds(i)) store(at(p.data, blocks.offsets({i}, BLOCK, p.data_stride).of[0] + element), codes);
   }
 }

@@ -11,8 +11,9 @@ KERNEL(THREADS) quantise_mxfp4(QuantiseMxfp4 p) {
   const Blocks<Scales::SCALES> blocks(p.m, p.k, stride != p.k * sizeof(TYPE) || p.data_stride != p.k / 2);
   Quad quad = {};
   if (!blocks.empty()) {
+    const auto offsets = offsets_of_quad(blocks, Element::BYTES, stride);
     Element x[4];
-    for (int i = 0; i < 4; ++i) x[i] = Element::load(at(p.x, blocks.offset(i, Element::BYTES, stride)));
+    for (int i = 0; i < 4; ++i) x[i] = Element::load(at(p.x, offsets.of[i]));
     quad = quantise<Rounding::ROUNDING>(x, p.amax_floor);
   }
   store_quad(blocks, quad, p.data, p.data_stride, p.scales);

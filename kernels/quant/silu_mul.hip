@@ -18,11 +18,11 @@ KERNEL(THREADS) silu_mul_mxfp4(SiluMulMxfp4 p) {
   const Blocks<Scales::SCALES> blocks(p.m, p.k, true);
   Quad quad = {};
   if (!blocks.empty()) {
+    const auto offsets = offsets_of_quad(blocks, Element::BYTES, stride);
     Element gate[4], up[4];
     for (int i = 0; i < 4; ++i) {
-      const auto* block = at(p.x, blocks.offset(i, Element::BYTES, stride));
-      gate[i] = Element::load(block);
-      up[i] = Element::load(block + row);
+      gate[i] = Element::load(at(p.x, offsets.of[i]));
+      up[i] = Element::load(at(p.x, offsets.of[i] + row));
     }
     Computed y[4];
     for (int i = 0; i < 4; ++i) {

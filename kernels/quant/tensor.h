@@ -14,11 +14,11 @@ struct Share {
 
   /// Blocks past the end are the last again.
   MEMBER static Share read(const RowMajor& blocks, const void* x, uint64_t stride) {
+    const auto offsets = offsets_of_quad(blocks, BLOCK * sizeof(TYPE), stride);
     Share share;
     for (int c = 0; c < 4 * PARTS; ++c) {
-      const uint64_t block = blocks.offset(c / PARTS, BLOCK * sizeof(TYPE), stride);
       share.strips[c / CHUNKS].chunks[c % CHUNKS] =
-          Chunk<TYPE>::load(at(x, block + c % PARTS * 64 + lane() % 4 * 16));
+          Chunk<TYPE>::load(at(x, offsets.of[c / PARTS] + c % PARTS * 64 + lane() % 4 * 16));
     }
     return share;
   }
