@@ -12,6 +12,7 @@
 //! | `threads` | `MI355X_VIRTUAL_THREADS` | 1 to 1024, `all` | `all` | host threads of a launch |
 //! | `mfma` | `MI355X_VIRTUAL_MFMA` | `mixed`, `exact-block`, `cdna3-truncating`, `fma-chain` | `mixed` | how matrix instructions accumulate |
 //! | `divergent_barriers` | `MI355X_VIRTUAL_DIVERGENT_BARRIERS` | `0`, `1` | `0` | accept waves of a workgroup that wait at different barriers, or end early |
+//! | `poison` | `MI355X_VIRTUAL_POISON` | `0`, `1` | `0` | new device memory holds NaN in every float format instead of zeros; touches every page |
 //! | `devices` | `MI355X_VIRTUAL_DEVICES` | 1 to 64 | 1 | what `hipGetDeviceCount` says; refused once a HIP function was called |
 
 use std::{
@@ -40,8 +41,23 @@ const UNKNOWN_KEY: c_int = 1;
 const BAD_VALUE: c_int = 2;
 
 /// The keys, in the order of the table above.
-const KEYS: [&str; 7] =
-    ["seed", "late_delivery", "instruction_budget", "threads", "mfma", "divergent_barriers", "devices"];
+const KEYS: [&str; 8] = [
+    "seed",
+    "late_delivery",
+    "instruction_budget",
+    "threads",
+    "mfma",
+    "divergent_barriers",
+    "poison",
+    "devices",
+];
+
+/// What the options say.
+#[derive(Clone, Copy, Default)]
+struct Options {
+    run: RunOptions,
+    poison: bool,
+}
 
 const POLICIES: [(&str, MfmaPolicy); 4] = [
     ("mixed", MfmaPolicy::Mixed),
@@ -56,10 +72,10 @@ fn variable(key: &str) -> String {
 }
 
 /// The options that the environment gave, as changed since.
-fn options() -> &'static Mutex<RunOptions> {
-    static OPTIONS: OnceLock<Mutex<RunOptions>> = OnceLock::new();
+fn options() -> &'static Mutex<Options> {
+    static OPTIONS: OnceLock<Mutex<Options>> = OnceLock::new();
     OPTIONS.get_or_init(|| {
-        let mut options = RunOptions::default();
+        let mut options = Options::default();
         for key in KEYS {
             let Ok(value) = std::env::var(variable(key)) else { continue };
             if set(&mut options, key, &value) != ACCEPTED {
@@ -80,10 +96,15 @@ pub(crate) fn read_environment() {
 
 /// How launches run from now on.
 pub(crate) fn run_options() -> RunOptions {
-    *lock(options())
+    lock(options()).run
 }
 
-fn set(options: &mut RunOptions, key: &str, value: &str) -> c_int {
+/// Whether new device memory is filled with a pattern.
+pub(crate) fn poisons() -> bool {
+    lock(options()).poison
+}
+
+fn set(options: &mut Options, key: &str, value: &str) -> c_int {
     /// Stores what could be read.
     fn store<T>(place: &mut T, value: Option<T>) -> c_int {
         match value {
@@ -96,23 +117,25 @@ fn set(options: &mut RunOptions, key: &str, value: &str) -> c_int {
     }
     let value = value.trim();
     match key {
-        "seed" => {
-            store(&mut options.seed, if value == "none" { Some(None) } else { value.parse().ok().map(Some) })
-        }
-        "late_delivery" => store(&mut options.late_delivery, switch(value)),
+        "seed" => store(
+            &mut options.run.seed,
+            if value == "none" { Some(None) } else { value.parse().ok().map(Some) },
+        ),
+        "late_delivery" => store(&mut options.run.late_delivery, switch(value)),
         "instruction_budget" => {
             let budget = if value == "default" { Some(DEFAULT_BUDGET) } else { value.parse().ok() };
-            store(&mut options.instruction_budget, budget.filter(|budget| *budget > 0))
+            store(&mut options.run.instruction_budget, budget.filter(|budget| *budget > 0))
         }
         "threads" => {
             let threads = value.parse().ok().filter(|threads| (1..=1024).contains(threads));
-            store(&mut options.threads, if value == "all" { Some(0) } else { threads })
+            store(&mut options.run.threads, if value == "all" { Some(0) } else { threads })
         }
         "mfma" => {
             let policy = POLICIES.iter().find(|(name, _)| *name == value);
-            store(&mut options.mfma, policy.map(|(_, policy)| *policy))
+            store(&mut options.run.mfma, policy.map(|(_, policy)| *policy))
         }
-        "divergent_barriers" => store(&mut options.divergent_barriers, switch(value)),
+        "divergent_barriers" => store(&mut options.run.divergent_barriers, switch(value)),
+        "poison" => store(&mut options.poison, switch(value)),
         "devices" => {
             let accepted = value.parse().is_ok_and(set_device_count);
             if accepted { ACCEPTED } else { BAD_VALUE }
@@ -130,15 +153,16 @@ fn switch(value: &str) -> Option<bool> {
 }
 
 /// The options as text, for the report.
-fn described(options: &RunOptions) -> serde_json::Value {
-    let policy = POLICIES.iter().find(|(_, policy)| *policy == options.mfma);
+fn described(options: &Options) -> serde_json::Value {
+    let policy = POLICIES.iter().find(|(_, policy)| *policy == options.run.mfma);
     serde_json::json!({
-        "seed": options.seed,
-        "late_delivery": options.late_delivery,
-        "instruction_budget": options.instruction_budget,
-        "threads": options.threads,
+        "seed": options.run.seed,
+        "late_delivery": options.run.late_delivery,
+        "instruction_budget": options.run.instruction_budget,
+        "threads": options.run.threads,
         "mfma": policy.map(|(name, _)| *name),
-        "divergent_barriers": options.divergent_barriers,
+        "divergent_barriers": options.run.divergent_barriers,
+        "poison": options.poison,
     })
 }
 
@@ -204,7 +228,7 @@ pub unsafe extern "C" fn vhipLastFault(buffer: *mut c_char, length: usize) -> c_
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn vhipReport(buffer: *mut c_char, length: usize) -> c_int {
     let Some(mut report) = current().report_json() else { return 0 };
-    report["options"] = described(&run_options());
+    report["options"] = described(&lock(options()));
     report["unsupported_calls"] = serde_json::json!(unsupported::calls());
     // SAFETY: the caller's buffer.
     unsafe { give(buffer, length, &report.to_string()) }

@@ -13,6 +13,7 @@ use crate::{
     capture,
     command::{Address, Command},
     device::{MEMORY_BYTES, VirtualDevice},
+    extension,
     pointer::owner,
     runtime::{current, lock, runtime},
     stream,
@@ -41,7 +42,11 @@ pub(crate) fn allocate_shared(
     bytes: u64,
     kind: AllocationKind,
 ) -> Result<Address, hipError_t> {
-    let address = device.emulator.memory().alloc_kind(bytes, kind).map_err(refusal)?;
+    let memory = device.emulator.memory();
+    let address = memory.alloc_kind(bytes, kind).map_err(refusal)?;
+    if kind == AllocationKind::Device && extension::poisons() {
+        memory.poison(address).map_err(refusal)?;
+    }
     if kind != AllocationKind::Device {
         for other in others(device) {
             // SAFETY: the range stays mapped until `release`, which withdraws it from the others first.

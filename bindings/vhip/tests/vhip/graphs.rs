@@ -239,3 +239,42 @@ fn a_graph_built_by_hand_runs_in_the_order_of_its_edges() {
     ok!(rig, hipGraphDestroy(graph));
     assert_eq!(raw!(rig, hipGraphNodeGetType(copy, &mut kind)), hipError_t::hipErrorInvalidValue);
 }
+
+#[test]
+fn a_thread_local_capture_leaves_other_threads_alone() {
+    let rig = Rig::new();
+    let module = rig.module();
+    let stream = Stream::new(&rig.device).unwrap();
+    let data = DeviceBuffer::<f32>::from_slice(&rig.device, &[1.0; 64]).unwrap();
+    let in_another_thread = |work: &(dyn Fn() + Sync)| {
+        std::thread::scope(|scope| scope.spawn(work).join().unwrap());
+    };
+    let graph = Graph::capture(&stream, |stream| {
+        scale(&module, stream, &data, 2.0)?;
+        in_another_thread(&|| {
+            let other = Stream::non_blocking(&rig.device).unwrap();
+            scale(&module, &other, &data, 5.0).unwrap();
+            other.synchronize().unwrap();
+            rig.device.synchronize().unwrap();
+        });
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(graph.node_count().unwrap(), 1);
+    assert_eq!(data.to_vec().unwrap()[0], 5.0);
+    // Another thread cannot end it, and in global mode cannot wait either.
+    let (mut raw_stream, mut raw_graph) = (ptr::null_mut(), ptr::null_mut());
+    ok!(rig, hipStreamCreate(&mut raw_stream));
+    ok!(rig, hipStreamBeginCapture(raw_stream, hipStreamCaptureMode_hipStreamCaptureModeGlobal));
+    let address = raw_stream as usize;
+    in_another_thread(&|| {
+        let mut graph = ptr::null_mut();
+        let status = raw!(rig, hipStreamEndCapture(address as hipStream_t, &mut graph));
+        assert_eq!(status, hipError_t::hipErrorStreamCaptureWrongThread);
+        assert_eq!(raw!(rig, hipDeviceSynchronize()), hipError_t::hipErrorStreamCaptureUnsupported);
+    });
+    assert_eq!(
+        raw!(rig, hipStreamEndCapture(raw_stream, &mut raw_graph)),
+        hipError_t::hipErrorStreamCaptureInvalidated
+    );
+}

@@ -79,6 +79,16 @@ fn the_policy_decides_how_matrix_products_accumulate() {
 }
 
 #[test]
+fn poisoned_memory_is_not_zero() {
+    let rig = Rig::new();
+    let fresh = |n| DeviceBuffer::<f32>::new(&rig.device, n).unwrap().to_vec().unwrap();
+    assert_eq!(fresh(5), [0.0; 5]);
+    rig.runtime.set_option("poison", "1").unwrap();
+    assert!(fresh(5).iter().all(|value| value.is_nan()));
+    assert!(DeviceBuffer::<u8>::new(&rig.device, 7).unwrap().to_vec().unwrap().iter().all(|byte| *byte != 0));
+}
+
+#[test]
 fn divergent_barriers_can_be_accepted() {
     let rig = Rig::with_options(&[("divergent_barriers", "1")]);
     let diverge = rig.module().function("diverge").unwrap();
@@ -99,6 +109,7 @@ fn every_value_of_the_table_is_accepted_and_others_are_not() {
         ("mfma", ["exact-block", "cdna3-truncating"]),
         ("mfma", ["fma-chain", "mixed"]),
         ("divergent_barriers", ["0", "1"]),
+        ("poison", ["1", "0"]),
     ];
     for (key, values) in good {
         for value in values {
