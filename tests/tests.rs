@@ -1,1 +1,8 @@
-//! The harness from outside.
+//! The harness from outside: the program itself, as a person runs it.
+
+mod broken_kernels;
+mod command;
+mod environment;
+mod kernels;
+mod storage;
+mod transcripts;

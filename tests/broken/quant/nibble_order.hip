@@ -1,0 +1,12 @@
+// The even element goes to the high nibble.
+#include "naive.h"
+
+__device__ inline uint8_t high_first(uint32_t low, uint32_t high) { return low << 4 | high; }
+
+extern "C" __global__ __launch_bounds__(THREADS) void quantise_mxfp4(QuantiseMxfp4 p) {
+  const uint32_t groups = p.k / 32, block = block_index();
+  if (block >= p.m * groups) return;
+  const uint64_t row = block / groups, group = block % groups;
+  const uint16_t* x = (const uint16_t*)p.x + row * p.x_stride + group * 32;
+  quantise_block(x, p.data + row * p.data_stride + group * 16, p.scales + block, p.amax_floor, scale_even, high_first);
+}

@@ -1,0 +1,119 @@
+//! Kernels with one mistake each: `check` must fail, and point at it.
+
+use std::sync::LazyLock;
+
+use mi355x::exit;
+use serde_json::Value;
+
+use crate::command::{Mi355x, broken};
+
+/// Compiled once for all tests of this file.
+static CACHE: LazyLock<tempfile::TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
+
+/// The first case's finding of that kind, and the whole text that a person sees.
+fn finding(kernel: &str, kind: &str) -> (Value, String) {
+    let name = format!("quant/{kernel}");
+    let check = |json: &[&str]| {
+        let mut arguments = vec!["check", &name, "--no-store", "--instruction-budget", "1000000"];
+        arguments.extend(json);
+        Mi355x::new(&arguments)
+            .arg("--kernels")
+            .arg(broken())
+            .arg("--cache")
+            .arg(CACHE.path())
+            .run()
+            .expect(exit::CHECK_FAILED)
+    };
+    let text = check(&[]).stdout;
+    let document = check(&["--json"]).json();
+    let findings: Vec<_> = document["content"]["kernels"][0]["verdicts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|v| v["findings"].as_array().unwrap())
+        .collect();
+    let found = findings.iter().find(|f| f["kind"] == kind);
+    let found = found.unwrap_or_else(|| panic!("no {kind} in {findings:#?}\n{text}"));
+    ((*found).clone(), text)
+}
+
+/// A fault names kernel, place, instruction and wave, in the document and in the text.
+fn fault(kernel: &str, kind: &str, instruction: &str) -> (Value, String) {
+    let (finding, text) = finding(kernel, "fault");
+    let fault = finding["fault"].clone();
+    assert_eq!(fault["kind"], kind, "{fault:#}");
+    assert_eq!(fault["kernel"], "quantise_mxfp4", "{fault:#}");
+    assert!(fault["pc"].as_u64().unwrap() > fault["offset"].as_u64().unwrap(), "{fault:#}");
+    assert!(fault["instruction"].as_str().unwrap().starts_with(instruction), "{fault:#}");
+    assert!(fault["wave"].is_u64() && fault["workgroup"][0] == 0, "{fault:#}");
+    let place = format!("in kernel quantise_mxfp4 at +{:#x} `{instruction}", fault["offset"].as_u64().unwrap());
+    assert!(text.contains(&place), "{place} is not in\n{text}");
+    (fault, text)
+}
+
+#[test]
+fn the_kernel_without_mistake_passes() {
+    // Otherwise the tests below would prove nothing about their mistakes.
+    Mi355x::new(&["check", "quant/right", "--no-store"])
+        .arg("--kernels")
+        .arg(broken())
+        .arg("--cache")
+        .arg(CACHE.path())
+        .run()
+        .expect(exit::SUCCESS);
+}
+
+#[test]
+fn a_wrong_rounding_mode_shows_as_a_wrong_scale() {
+    let (finding, text) = finding("wrong_rounding", "wrong");
+    let worst = &finding["worst"];
+    assert_eq!((&worst["what"], &finding["oracle"]), (&"scale".into(), &"reference".into()), "{finding:#}");
+    // Rounded down where it must step up: one less.
+    let number = |key: &str| worst[key].as_str().unwrap().parse::<u8>().unwrap();
+    assert_eq!(number("actual"), number("expected") - 1, "{finding:#}");
+    let place = format!("worst: scale of row {}, group {} is {}, not {}", worst["row"], worst["column"], number("actual"), number("expected"));
+    assert!(text.contains(&place), "{place} is not in\n{text}");
+}
+
+#[test]
+fn a_wrong_nibble_order_shows_as_wrong_elements() {
+    let (finding, text) = finding("nibble_order", "wrong");
+    let worst = &finding["worst"];
+    assert_eq!(worst["what"], "element", "{finding:#}");
+    let place = format!("worst: element (row {}, column {}) is ", worst["row"], worst["column"]);
+    assert!(text.contains(&place), "{place} is not in\n{text}");
+}
+
+#[test]
+fn a_row_past_the_end_is_a_fault_at_its_store() {
+    let (fault, _) = fault("row_past_end", "out_of_bounds", "global_store_byte");
+    assert!(fault["message"].as_str().unwrap().contains("past the end of"), "{fault:#}");
+    assert!(fault["address"].as_u64().is_some() && fault["lanes"].as_array().unwrap().len() == 1, "{fault:#}");
+}
+
+#[test]
+fn a_barrier_that_a_wave_skips_is_a_fault_at_the_barrier() {
+    let (fault, _) = fault("skipped_barrier", "barrier_deadlock", "s_barrier");
+    assert!(fault["message"].as_str().unwrap().contains("wave 0 ended"), "{fault:#}");
+}
+
+#[test]
+fn an_endless_loop_is_a_fault_within_it() {
+    let (fault, _) = fault("endless_loop", "instruction_budget", "");
+    assert!(fault["message"].as_str().unwrap().contains("endless loop"), "{fault:#}");
+}
+
+#[test]
+fn the_first_failure_ends_a_check_unless_it_keeps_going() {
+    let check = |keep_going: &[&str]| {
+        let mut arguments = vec!["check", "nibble_order", "wrong_rounding", "--no-store", "--json"];
+        arguments.extend(keep_going);
+        let outcome =
+            Mi355x::new(&arguments).arg("--kernels").arg(broken()).arg("--cache").arg(CACHE.path()).run();
+        outcome.expect(exit::CHECK_FAILED).json()["content"]["summary"].clone()
+    };
+    let (first, all) = (check(&[]), check(&["--keep-going"]));
+    assert_eq!((&first["kernels"], &first["kernels_skipped"], &first["cases_wrong"]), (&1.into(), &1.into(), &1.into()));
+    assert_eq!((&all["kernels"], &all["kernels_wrong"], &all["kernels_skipped"]), (&2.into(), &2.into(), &0.into()));
+    assert!(all["cases"].as_u64() > first["cases"].as_u64());
+}
