@@ -86,9 +86,10 @@ struct Computed {
   f32 v[8];
 
   MEMBER uint32_t magnitude() const {
-    uint32_t key = 0;
-    for (f32 x : v) key = max_of(key, bits_as<uint32_t>(x) & ~SIGN);
-    return key;
+    // v_maximum3_f32 takes magnitudes for nothing, and unlike the older maxima it keeps NaN.
+    f32 most = 0;
+    for (f32 x : v) most = __builtin_elementwise_maximum(most, __builtin_fabsf(x));
+    return bits_as<uint32_t>(most);
   }
   MEMBER static uint32_t amax(uint32_t key) { return key; }
   MEMBER static u32x4 in_order(const uint32_t (&v)[4]) { return {v[0], v[1], v[2], v[3]}; }

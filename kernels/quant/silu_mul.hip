@@ -5,10 +5,12 @@
 #include "params.h"
 
 /// gate / (1 + exp(-gate)) * up. exp overflows to Inf below -88, which makes silu 0, and underflows to 0.
-DEVICE f32 silu_mul(f32 gate, f32 up) {
+/// Two at a time: all but exp and rcp are packed operations.
+DEVICE vec<f32, 2> silu_mul(vec<f32, 2> gate, vec<f32, 2> up) {
   constexpr f32 LOG2_E = 1.44269504f;
-  const f32 exponential = __builtin_amdgcn_exp2f(-LOG2_E * gate);
-  return gate * __builtin_amdgcn_rcpf(1.0f + exponential) * up;
+  const vec<f32, 2> power = -LOG2_E * gate;
+  const vec<f32, 2> below = 1.0f + vec<f32, 2>{__builtin_amdgcn_exp2f(power.x), __builtin_amdgcn_exp2f(power.y)};
+  return gate * vec<f32, 2>{__builtin_amdgcn_rcpf(below.x), __builtin_amdgcn_rcpf(below.y)} * up;
 }
 
 KERNEL(THREADS) silu_mul_mxfp4(SiluMulMxfp4 p) {
@@ -27,9 +29,9 @@ KERNEL(THREADS) silu_mul_mxfp4(SiluMulMxfp4 p) {
     Computed y[4];
     for (int i = 0; i < 4; ++i) {
       for (int j = 0; j < 4; ++j) {
-        const auto g = gate[i].widen(j), u = up[i].widen(j);
-        y[i].v[2 * j] = silu_mul(g.x, u.x);
-        y[i].v[2 * j + 1] = silu_mul(g.y, u.y);
+        const auto pair = silu_mul(gate[i].widen(j), up[i].widen(j));
+        y[i].v[2 * j] = pair.x;
+        y[i].v[2 * j + 1] = pair.y;
       }
     }
     quad = quantise<Rounding::ROUNDING>(y, p.amax_floor);
