@@ -198,3 +198,67 @@ impl TruthRows for Fp8Scaled<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULE: Fp8Rule =
+        Fp8Rule { scale: DivisionRule::Divide, apply: DivisionRule::Divide, amax_floor: 0.0 };
+
+    fn quantise(x: &[f32], rows: Rows, granularity: Fp8Granularity) -> Fp8 {
+        quantise_fp8(Elements::F32(x), rows, granularity, &RULE).unwrap()
+    }
+
+    #[test]
+    fn each_granularity_shares_its_scales() {
+        // Rows of 160: a group of 128 and one of 32, of magnitudes 448 · 1 and 2, then 448 · 2 and 3.
+        let x: Vec<f32> =
+            (0..320).map(|i| if i % 160 < 128 { 448.0 } else { -896.0 } * (1 + i / 160) as f32).collect();
+        let x: Vec<f32> = x.iter().enumerate().map(|(i, x)| if i >= 288 { x * 0.75 } else { *x }).collect();
+        let rows = Rows::packed(2, 160);
+        assert_eq!(quantise(&x, rows, Fp8Granularity::Tensor).scales, [3.0]);
+        assert_eq!(quantise(&x, rows, Fp8Granularity::Token).scales, [2.0, 3.0]);
+        let plain = quantise(&x, rows, Fp8Granularity::Block128 { transposed: false });
+        assert_eq!(plain.scales, [1.0, 2.0, 2.0, 3.0]);
+        let transposed = quantise(&x, rows, Fp8Granularity::Block128 { transposed: true });
+        assert_eq!(transposed.scales, [1.0, 2.0, 2.0, 3.0]);
+        assert_eq!(transposed.data, plain.data);
+        // Every element is its group's largest: 448 and -448.
+        assert_eq!((plain.data[0], plain.data[159], plain.data[319]), (0x7e, 0xfe, 0xfe));
+    }
+
+    #[test]
+    fn transposed_scales_run_down_the_rows() {
+        let x: Vec<f32> = (0..3 * 256).map(|i| 448.0 * (i / 128) as f32).collect();
+        let scales = quantise(&x, Rows::packed(3, 256), Fp8Granularity::Block128 { transposed: true }).scales;
+        // The group of zeros has scale 1.
+        assert_eq!(scales, [1.0, 2.0, 4.0, 1.0, 3.0, 5.0]);
+    }
+
+    #[test]
+    fn special_values() {
+        let mut x = [1.0_f32; 64];
+        (x[0], x[1], x[32], x[33], x[34]) = (f32::NAN, -0.0, f32::NEG_INFINITY, -1.0, 0.0);
+        let result = quantise(&x, Rows::packed(2, 32), Fp8Granularity::Token);
+        assert!(result.scales[0].is_nan() && result.data[..32].iter().all(|code| *code == 0x7f));
+        assert_eq!(result.scales[1], f32::INFINITY);
+        assert_eq!(result.data[32..36], [0x7f, 0x80, 0x00, 0x00]);
+        // A magnitude whose scale underflows to 0 saturates, and 0 / 0 is NaN.
+        let tiny = quantise(
+            &[f32::from_bits(1), -f32::from_bits(1), 0.0, 0.0].repeat(8),
+            Rows::packed(1, 32),
+            Fp8Granularity::Token,
+        );
+        assert_eq!((tiny.scales[0], &tiny.data[..3]), (0.0, &[0x7e, 0xfe, 0x7f][..]));
+    }
+
+    #[test]
+    fn a_floor_keeps_the_scale_up() {
+        let rule = Fp8Rule { amax_floor: 1e-10, ..RULE };
+        assert_eq!(rule.scale_of(0.0), 1e-10 / 448.0);
+        assert_eq!(rule.scale_of(448.0), 1.0);
+        assert!(rule.scale_of(f32::NAN).is_nan());
+        assert_eq!(RULE.scale_of(0.0), 1.0);
+    }
+}

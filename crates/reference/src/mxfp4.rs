@@ -157,3 +157,113 @@ pub(crate) fn check_packed(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use numerics::mx::ScaleRounding;
+
+    use super::*;
+
+    const RULE: Mxfp4Rule = Mxfp4Rule::new(ScaleRounding::RoundUp);
+
+    /// Two rows of 64 with a stride of 72, the gap full of NaN.
+    fn strided() -> (Vec<f32>, Rows) {
+        let rows = Rows { m: 2, k: 64, stride: 72 };
+        let element = |i: usize| match i % 72 {
+            column @ 0..64 => (column as f32 - 31.0) * 0.37 * if i < 72 { 1.0 } else { 64.0 },
+            _ => f32::NAN,
+        };
+        ((0..136).map(element).collect(), rows)
+    }
+
+    #[test]
+    fn every_layout_holds_the_same_blocks() {
+        let (x, rows) = strided();
+        let raw = quantise_mxfp4(Elements::F32(&x), rows, &RULE, ScaleLayout::Raw).unwrap();
+        for layout in ScaleLayout::ALL {
+            let other = quantise_mxfp4(Elements::F32(&x), rows, &RULE, layout).unwrap();
+            assert_eq!(other.data, raw.data);
+            assert_eq!(other.scales.len(), layout.len(2, 2));
+            for (row, group) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+                assert_eq!(other.block(row, group), raw.block(row, group), "{layout:?}");
+            }
+            let set = other.scales.iter().filter(|scale| **scale != SCALE_PADDING).count();
+            assert_eq!(set, 4, "{layout:?}");
+        }
+    }
+
+    #[test]
+    fn dequantised_values_are_near_and_quantise_to_themselves() {
+        let (x, rows) = strided();
+        let first = quantise_mxfp4(Elements::F32(&x), rows, &RULE, ScaleLayout::Shuffled).unwrap();
+        let values = dequantise_mxfp4(&first.data, 32, &first.scales, first.layout, 2, 64).unwrap();
+        for (i, value) in values.iter().enumerate() {
+            let (source, scale) = (x[i / 64 * 72 + i % 64], first.block(i / 64, i % 64 / 32).scale);
+            let error = (bf16::to_f32(*value) - source).abs();
+            assert!(error <= e8m0::to_f32(scale), "{i}: {source} is {}", bf16::to_f32(*value));
+        }
+        let again =
+            quantise_mxfp4(Elements::Bf16(&values), Rows::packed(2, 64), &RULE, first.layout).unwrap();
+        assert_eq!(again, first);
+    }
+
+    #[test]
+    fn special_values_dequantise_to_defined_bits() {
+        // Codes: +0, -0, +6, -0.5.
+        let data = [0x80, 0x97].repeat(8);
+        let first =
+            |scale| dequantise_mxfp4(&data, 16, &[scale], ScaleLayout::Raw, 1, 32).unwrap()[..4].to_vec();
+        assert_eq!(first(127), [0x0000, 0x8000, 0x40c0, 0xbf00]);
+        // 2^-128 is denormal.
+        assert_eq!(first(0), [0x0000, 0x8000, 0x0140, 0x8020]);
+        assert_eq!(first(254), [0x0000, 0x8000, 0x7f80, 0xfe80]);
+        assert_eq!(first(255), [0x7fc0, 0xffc0, 0x7fc0, 0xffc0]);
+    }
+
+    #[test]
+    fn a_comparison_sees_codes_scales_and_padding() {
+        let (x, rows) = strided();
+        let tensor = quantise_mxfp4(Elements::F32(&x), rows, &RULE, ScaleLayout::Shuffled).unwrap();
+        let compare = |data: &[u8], scales: &[u8]| tensor.compare(data, 32, scales).unwrap();
+        assert!(compare(&tensor.data, &tensor.scales).is_right());
+
+        let mut data = tensor.data.clone();
+        data[32 + 17] ^= 0x10;
+        let verdict = compare(&data, &tensor.scales);
+        assert_eq!(verdict.violations, 1);
+        assert!(matches!(verdict.worst, Some(Violation::Element { row: 1, column: 35, .. })), "{verdict:?}");
+
+        let mut scales = tensor.scales.clone();
+        let at = tensor.layout.index(2, 2, 1, 1);
+        scales[at] += 1;
+        let verdict = compare(&tensor.data, &scales);
+        assert!(matches!(verdict.first[..], [Violation::Scale { row: 1, group: 1, .. }]), "{verdict:?}");
+
+        scales.copy_from_slice(&tensor.scales);
+        scales[2047] = 127;
+        let verdict = compare(&tensor.data, &scales);
+        assert!(
+            matches!(verdict.first[..], [Violation::Padding { index: 2047, actual: 127 }]),
+            "{verdict:?}"
+        );
+    }
+
+    #[test]
+    fn codes_under_a_nan_scale_are_not_compared() {
+        let mut x = [1.0; 32];
+        x[5] = f32::INFINITY;
+        let tensor = quantise_mxfp4(Elements::F32(&x), Rows::packed(1, 32), &RULE, ScaleLayout::Raw).unwrap();
+        assert_eq!(tensor.scales, [255]);
+        assert!(tensor.compare(&[0; 16], 16, &[255]).unwrap().is_right());
+        assert!(!tensor.compare(&tensor.data, 16, &[254]).unwrap().is_right());
+    }
+
+    #[test]
+    fn operands_that_do_not_fit_are_refused() {
+        let rows = Rows::packed(1, 48);
+        let partial = quantise_mxfp4(Elements::F32(&[0.0; 48]), rows, &RULE, ScaleLayout::Raw);
+        assert!(matches!(partial, Err(Error::PartialBlock { k: 48, .. })));
+        let short = dequantise_mxfp4(&[0; 32], 16, &[0; 63], ScaleLayout::Shuffled, 2, 32);
+        assert!(matches!(short, Err(Error::TooShort { operand: "scales", needed: 2048, actual: 63, .. })));
+    }
+}

@@ -121,3 +121,95 @@ pub fn add_residual(
     }
     Ok(out)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Verdict, verify_half};
+
+    const TOLERANCE: Tolerance = Tolerance { relative: 1e-6, absolute: 1e-45 };
+
+    fn row(x: &[f32], weight: &[f32], epsilon: f32) -> (Vec<f64>, Vec<f64>) {
+        let (k, rows) = (x.len(), Rows::packed(1, x.len()));
+        let input = RmsNormInput {
+            x: Elements::F32(x),
+            rows,
+            residual: None,
+            weight: Elements::F32(weight),
+            epsilon,
+        };
+        let truth = RmsNorm::new(input, TOLERANCE).unwrap();
+        let (mut values, mut errors) = (vec![0.0; k], vec![0.0; k]);
+        truth.row(0, &mut values, &mut errors);
+        (values, errors)
+    }
+
+    #[test]
+    fn the_mean_square_of_the_result_is_that_of_the_weights() {
+        let x: Vec<f32> = (0..64).map(|i| (i as f32 - 20.0) * 0.1).collect();
+        let (values, errors) = row(&x, &[2.0; 64], 1e-12);
+        let mean = values.iter().map(|y| y * y).sum::<f64>() / 64.0;
+        assert!((mean - 4.0).abs() < 1e-10, "{mean}");
+        assert!(values.iter().zip(&errors).all(|(y, e)| *e <= 1.1e-6 * y.abs() + 1e-40));
+    }
+
+    #[test]
+    fn sums_beyond_f32_give_zero_and_special_values_spread() {
+        let mut x = [1.0_f32; 32];
+        x[3] = 1e20;
+        assert_eq!(row(&x, &[1.0; 32], 1e-6).0, [0.0; 32]);
+        x[3] = f32::INFINITY;
+        let values = row(&x, &[1.0; 32], 1e-6).0;
+        assert!(values[3].is_nan() && values[4] == 0.0);
+        x[3] = f32::NAN;
+        assert!(row(&x, &[1.0; 32], 1e-6).0.iter().all(|y| y.is_nan()));
+    }
+
+    #[test]
+    fn a_product_that_underflows_meets_an_infinite_weight() {
+        let mut x = [1e-45_f32; 32];
+        x[3] = 1e10;
+        let values = row(&x, &[f32::INFINITY; 32], 1e-6).0;
+        assert!(values[0].is_nan() && values[3] == f64::INFINITY);
+    }
+
+    #[test]
+    fn one_wrong_half_is_found() {
+        let x: Vec<u16> = (0..64).map(|i| 0x3f80 + i).collect();
+        let weight = vec![0x3f80_u16; 32];
+        let (x, weight, rows) = (Elements::Bf16(&x), Elements::Bf16(&weight), Rows::packed(2, 32));
+        let input = RmsNormInput { x, rows, residual: None, weight, epsilon: 1e-6 };
+        let truth = RmsNorm::new(input, TOLERANCE).unwrap();
+        let mut out = Vec::new();
+        for row in 0..2 {
+            let (mut values, mut errors) = ([0.0; 32], [0.0; 32]);
+            truth.row(row, &mut values, &mut errors);
+            out.extend(values.map(|y| Half::Bf16.from_f32_rne(y as f32)));
+        }
+        let verify = |out: &[u16]| -> Verdict { verify_half(&truth, out, 32, Half::Bf16).unwrap() };
+        assert!(verify(&out).is_right());
+        out[40] += 1;
+        let verdict = verify(&out);
+        assert_eq!(verdict.violations, 1);
+        assert!(verdict.first[0].to_string().starts_with("element (1, 8) is "), "{}", verdict.first[0]);
+        out[40] = 0x7fc0;
+        assert_eq!(verify(&out).violations, 1);
+    }
+
+    #[test]
+    fn residuals_are_rounded_once() {
+        // 256 + 1 is halfway between two bf16 and goes to the even one, 256; 256 + 3 goes to 260.
+        let (x, residual) = ([0x4380_u16, 0x4380], [0x3f80_u16, 0x4040]);
+        let sums =
+            add_residual(Elements::Bf16(&x), Rows::packed(1, 2), Elements::Bf16(&residual), 2, Half::Bf16);
+        assert_eq!(sums.unwrap(), [0x4380, 0x4382]);
+    }
+
+    #[test]
+    fn an_epsilon_of_zero_is_refused() {
+        let x = [0.0; 32];
+        let (x, rows) = (Elements::F32(&x), Rows::packed(1, 32));
+        let input = RmsNormInput { x, rows, residual: None, weight: x, epsilon: 0.0 };
+        assert!(matches!(RmsNorm::new(input, TOLERANCE), Err(Error::Epsilon { .. })));
+    }
+}

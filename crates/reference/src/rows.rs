@@ -135,3 +135,35 @@ impl Half {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_must_fit_and_not_overlap() {
+        let rows = Rows { m: 3, k: 32, stride: 40 };
+        assert_eq!(rows.check("test", "x", 32, 112), Ok(()));
+        let short = Error::TooShort { operation: "test", operand: "x", needed: 112, actual: 111 };
+        assert_eq!(rows.check("test", "x", 32, 111), Err(short));
+        let overlapping = Rows { stride: 31, ..rows }.check("test", "x", 32, 1000);
+        assert!(matches!(overlapping, Err(Error::OverlappingRows { stride: 31, width: 32, .. })));
+        // One row has no next one, none needs no element.
+        assert_eq!(Rows { m: 1, k: 32, stride: 0 }.check("test", "x", 32, 32), Ok(()));
+        assert_eq!(Rows::packed(0, 32).check("test", "x", 32, 0), Ok(()));
+        assert_eq!(rows.check_blocks("test", 32), Ok(()));
+        let partial = Rows::packed(1, 48).check_blocks("test", 32);
+        assert!(matches!(partial, Err(Error::PartialBlock { k: 48, multiple: 32, .. })));
+    }
+
+    #[test]
+    fn elements_widen_from_where_they_are_asked() {
+        let mut values = [0.0; 2];
+        Elements::Bf16(&[0, 0x3f80, 0xc000]).widen(1, &mut values);
+        assert_eq!(values, [1.0, -2.0]);
+        Elements::F16(&[0x3c00, 0xc000, 0]).widen(0, &mut values);
+        assert_eq!(values, [1.0, -2.0]);
+        Elements::F32(&[0.5, 0.25]).widen(0, &mut values);
+        assert_eq!(values, [0.5, 0.25]);
+    }
+}

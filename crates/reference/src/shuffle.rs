@@ -97,3 +97,53 @@ fn check_len(
 ) -> Result<(), Error> {
     if actual < needed { Err(Error::TooShort { operation, operand, needed, actual }) } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(count: usize) -> Vec<u8> {
+        (0..count as u32).map(|i| (i.wrapping_mul(0x9e37_79b9) >> 24) as u8).collect()
+    }
+
+    #[test]
+    fn weights_return() {
+        let weights = bytes(48 * 96);
+        let shuffled = shuffle_weights(&weights, 48, 96).unwrap();
+        assert_ne!(shuffled, weights);
+        assert_eq!(unshuffle_weights(&shuffled, 48, 96).unwrap(), weights);
+        // Row 1's first run follows row 0's; row 0's second run is 256 bytes on.
+        assert_eq!((&shuffled[16..32], &shuffled[256..272]), (&weights[96..112], &weights[16..32]));
+    }
+
+    #[test]
+    fn gate_and_up_alternate_by_panels() {
+        let weights = bytes(64 * 64);
+        let interleaved = interleave_gate_up(&weights, 64, 64).unwrap();
+        let panels = shuffle_weights(&weights, 64, 64).unwrap();
+        let panel = |bytes: &[u8], i: usize| bytes[i * 1024..(i + 1) * 1024].to_vec();
+        for (at, from) in [(0, 0), (1, 2), (2, 1), (3, 3)] {
+            assert_eq!(panel(&interleaved, at), panel(&panels, from));
+        }
+    }
+
+    #[test]
+    fn scales_return_from_every_layout_without_their_padding() {
+        let raw = bytes(33 * 13);
+        for layout in ScaleLayout::ALL {
+            let mut scales = shuffle_scales(&raw, 33, 13, layout).unwrap();
+            for at in layout.padding(33, 13).collect::<Vec<_>>() {
+                assert_eq!(scales[at], SCALE_PADDING);
+                scales[at] = 0xa5;
+            }
+            assert_eq!(unshuffle_scales(&scales, 33, 13, layout).unwrap(), raw, "{layout:?}");
+        }
+    }
+
+    #[test]
+    fn shapes_that_do_not_fit_are_refused() {
+        assert!(matches!(shuffle_weights(&[0; 512], 16, 48), Err(Error::Layout { .. })));
+        assert!(matches!(shuffle_weights(&[0; 511], 16, 32), Err(Error::TooShort { needed: 512, .. })));
+        assert!(matches!(shuffle_scales(&[0; 7], 2, 4, ScaleLayout::Raw), Err(Error::TooShort { .. })));
+    }
+}

@@ -73,3 +73,42 @@ pub(crate) const SMALLEST_F32: f64 = f32::from_bits(1) as f64;
 pub(crate) fn as_f32_range(value: f64) -> f64 {
     if (value as f32).is_infinite() { f64::INFINITY.copysign(value) } else { value }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOLERANCE: SiluTolerance = SiluTolerance { relative: 1e-5, silu_absolute: 1e-36 };
+
+    /// Value and bound of one gate and one up, as the first of 32.
+    fn of(gate: f32, up: f32) -> (f64, f64) {
+        let x: Vec<f32> = (0..64).map(|i| if i < 32 { gate } else { up }).collect();
+        let truth = SiluMul::new(Elements::F32(&x), Rows { m: 1, k: 32, stride: 64 }, TOLERANCE).unwrap();
+        let (mut values, mut errors) = ([0.0; 32], [0.0; 32]);
+        truth.row(0, &mut values, &mut errors);
+        (values[0], errors[0])
+    }
+
+    #[test]
+    fn values() {
+        let (value, error) = of(1.0, 3.0);
+        assert!((value - 3.0 * 0.731_058_578_630_005).abs() < 1e-14 && error < 3e-5, "{value} {error}");
+        assert_eq!(of(0.0, 5.0), (0.0, 0.0));
+        assert_eq!(of(f32::INFINITY, 2.0).0, f64::INFINITY);
+        assert!(of(f32::NEG_INFINITY, 2.0).0.is_nan());
+        assert!(of(0.0, f32::INFINITY).0.is_nan());
+        // Beyond f32, within f64.
+        assert_eq!(of(1e30, -1e30).0, f64::NEG_INFINITY);
+    }
+
+    #[test]
+    fn the_bound_reaches_zero_where_the_device_may_and_not_elsewhere() {
+        let (value, error) = of(-88.0, 1.0);
+        assert_eq!(value.abs(), error);
+        let (value, error) = of(-86.0, 1.0);
+        assert!(error < 2e-5 * value.abs());
+        // A product that underflows.
+        let (value, error) = of(1e-30, 1e-30);
+        assert!(value > 0.0 && value == error);
+    }
+}

@@ -192,3 +192,84 @@ fn check_code<'a, C: Copy + Into<u16>>(
         verdict.push(distance, Violation::Element { row, column, legal, actual, truth });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use numerics::mx::ScaleRounding;
+
+    use super::*;
+    use crate::{Elements, Rows, quantise_mxfp4};
+
+    /// Values with one bound for all.
+    struct Given<'a>(&'a [f32], f64);
+
+    impl TruthRows for Given<'_> {
+        fn m(&self) -> usize {
+            1
+        }
+
+        fn k(&self) -> usize {
+            self.0.len()
+        }
+
+        fn row(&self, _row: usize, values: &mut [f64], errors: &mut [f64]) {
+            values.iter_mut().zip(self.0).for_each(|(value, x)| *value = f64::from(*x));
+            errors.fill(self.1);
+        }
+    }
+
+    const RULE: Mxfp4Rule = Mxfp4Rule::new(ScaleRounding::Even);
+
+    fn verify(x: &[f32], error: f64, data: &[u8], scales: &[u8]) -> Verdict {
+        verify_mxfp4(&Given(x, error), data, data.len(), scales, ScaleLayout::Raw, &RULE).unwrap()
+    }
+
+    #[test]
+    fn an_exact_truth_allows_the_quantiser_s_result_only() {
+        let x: Vec<f32> = (0..32).map(|i| (i as f32 - 9.5) * 0.3).collect();
+        let made = quantise_mxfp4(Elements::F32(&x), Rows::packed(1, 32), &RULE, ScaleLayout::Raw).unwrap();
+        let verdict = verify(&x, 0.0, &made.data, &made.scales);
+        assert!(verdict.is_right() && verdict.ambiguous == 0 && verdict.checked == 33, "{verdict:?}");
+        for at in 0..16 {
+            let mut data = made.data.clone();
+            data[at] ^= 1;
+            assert_eq!(verify(&x, 0.0, &data, &made.scales).violations, 1);
+        }
+        assert_eq!(verify(&x, 0.0, &made.data, &[made.scales[0] + 1]).violations, 1);
+    }
+
+    #[test]
+    fn a_bound_that_crosses_a_threshold_allows_both_codes() {
+        // 2.5 lies between 2 (code 4) and 3 (code 5); the largest, 6, keeps the scale.
+        let mut x = [6.0_f32; 32];
+        x[0] = 2.5;
+        for code in 0..8 {
+            let mut data = [0x77_u8; 16];
+            data[0] = 0x70 | code;
+            assert_eq!(verify(&x, 1e-6, &data, &[127]).is_right(), code == 4 || code == 5, "code {code}");
+        }
+    }
+
+    #[test]
+    fn a_bound_that_reaches_zero_keeps_the_sign() {
+        assert_eq!(ends(-1.0, 1.0).map(f64::to_bits), [-2.0_f64, -0.0].map(f64::to_bits));
+        assert_eq!(ends(1.0, 1.0).map(f64::to_bits), [0.0_f64, 2.0].map(f64::to_bits));
+        assert_eq!(ends(f64::INFINITY, f64::INFINITY), [f64::INFINITY; 2]);
+        let zeros = Given(&[-0.0; 32], 0.0);
+        assert!(verify_half(&zeros, &[0x8000; 32], 32, Half::F16).unwrap().is_right());
+        assert_eq!(verify_half(&zeros, &[0; 32], 32, Half::F16).unwrap().violations, 32);
+    }
+
+    #[test]
+    fn not_a_number_is_nothing_else() {
+        let mut x = [1.0_f32; 32];
+        x[7] = f32::NAN;
+        assert!(verify(&x, 0.0, &[0; 16], &[255]).is_right());
+        assert!(!verify(&x, 0.0, &[0x22; 16], &[125]).is_right());
+        let truth = Given(&x, 0.0);
+        let mut codes = [0x38_u8; 32];
+        assert_eq!(verify_fp8(&truth, &codes, 32).unwrap().violations, 1);
+        codes[7] = 0xff;
+        assert!(verify_fp8(&truth, &codes, 32).unwrap().is_right());
+    }
+}
