@@ -52,6 +52,10 @@ pub(crate) unsafe fn text<'a>(pointer: *const c_char) -> Result<&'a str, hipErro
 /// Defines exported functions with libamdhip64's symbol versions.
 ///
 /// The arguments are what the C caller passed: a pointer is null or valid for what HIP documents.
+///
+/// No Rust code calls an exported function: when the optimiser copies one into another codegen unit, LLVM copies
+/// its `.symver` line along, but not its definition, and the assembler refuses the line. What two of them
+/// share is a function of its own.
 macro_rules! api {
     ($($(#[$meta:meta])* fn $name:ident($($arg:ident: $type:ty),* $(,)?) $body:block)*) => {$(
         $(#[$meta])*

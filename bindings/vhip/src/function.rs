@@ -114,16 +114,18 @@ api! {
     /// All attributes of a kernel.
     fn hipFuncGetAttributes(target: *mut hipFuncAttributes, symbol: *const c_void) {
         let function = of_symbol(symbol)?;
+        use hipFunction_attribute_HIP_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES as DYNAMIC_LDS;
+        use hipFunction_attribute_HIP_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT as CARVEOUT;
         let get = |which| function.attribute(which).unwrap_or(0);
         let attributes = hipFuncAttributes {
             binaryVersion: get(hipFunction_attribute_HIP_FUNC_ATTRIBUTE_BINARY_VERSION),
             cacheModeCA: 0,
             constSizeBytes: 0,
             localSizeBytes: function.info.private_bytes as usize,
-            maxDynamicSharedSizeBytes: get(hipFunction_attribute_HIP_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES),
+            maxDynamicSharedSizeBytes: get(DYNAMIC_LDS),
             maxThreadsPerBlock: function.max_threads(),
             numRegs: function.registers() as c_int,
-            preferredShmemCarveout: get(hipFunction_attribute_HIP_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT),
+            preferredShmemCarveout: get(CARVEOUT),
             ptxVersion: get(hipFunction_attribute_HIP_FUNC_ATTRIBUTE_PTX_VERSION),
             sharedSizeBytes: function.info.lds_bytes as usize,
         };

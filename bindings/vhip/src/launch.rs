@@ -255,6 +255,26 @@ unsafe fn is_cooperative(attributes: *const hipLaunchAttribute, count: c_uint) -
     Ok(cooperative)
 }
 
+/// A cooperative launch of the kernel of a host symbol.
+///
+/// # Safety
+/// As [`arguments`].
+pub(crate) unsafe fn cooperative(
+    symbol: *const c_void,
+    grid: dim3,
+    block: dim3,
+    params: *mut *mut c_void,
+    dynamic_lds: c_uint,
+    stream: hipStream_t,
+) -> Status {
+    let function = function::of_symbol(symbol)?;
+    let config = Config::new(grid, block, dynamic_lds as usize)?;
+    config.fits(&function)?;
+    let extra = std::ptr::null_mut();
+    // SAFETY: the caller's list.
+    unsafe { submit_between(function, config, stream, params, extra, NO_EVENTS) }
+}
+
 const NO_EVENTS: (hipEvent_t, hipEvent_t) = (std::ptr::null_mut(), std::ptr::null_mut());
 
 fn dims(x: c_uint, y: c_uint, z: c_uint) -> dim3 {
@@ -400,12 +420,8 @@ api! {
         symbol: *const c_void, grid: dim3, block: dim3, params: *mut *mut c_void, dynamic_lds: c_uint,
         stream: hipStream_t,
     ) {
-        let function = function::of_symbol(symbol)?;
-        let config = Config::new(grid, block, dynamic_lds as usize)?;
-        config.fits(&function)?;
-        let extra = std::ptr::null_mut();
         // SAFETY: the caller's list.
-        unsafe { submit_between(function, config, stream, params, extra, NO_EVENTS) }
+        unsafe { cooperative(symbol, grid, block, params, dynamic_lds, stream) }
     }
     /// Keeps the shape of the `<<<…>>>` that follows.
     fn __hipPushCallConfiguration(grid: dim3, block: dim3, dynamic_lds: usize, stream: hipStream_t) {

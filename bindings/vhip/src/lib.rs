@@ -11,9 +11,10 @@
 //! As on hardware, a kernel's fault is reported by the next call that synchronises, and the device stays
 //! unusable until `hipDeviceReset`; `vhipLastFault` has the details.
 //!
-//! Programs reach the library in one of two ways: they open it by its path (crate `hip` does), or hipcc linked
-//! them and they are started with a folder on LD_LIBRARY_PATH that has it as `libamdhip64.so.7`. Every function of ROCm's library is exported with its symbol version; one that is
-//! not implemented answers hipErrorNotSupported and is logged once. `extension.rs` has the table of options.
+//! Programs reach the library in one of two ways: they open it by its path (crate `hip` does), or hipcc
+//! linked them and they are started with a folder on LD_LIBRARY_PATH that has it as `libamdhip64.so.7`. Every
+//! function of ROCm's library is exported with its symbol version; one that is not implemented answers
+//! hipErrorNotSupported and is logged once. `extension.rs` has the table of options.
 //!
 //! The structures come from `hip-sys`, which is bindgen's output of the HIP headers: one truth for both
 //! sides of the ABI.
@@ -41,6 +42,7 @@ mod memory;
 mod module;
 mod node;
 mod occupancy;
+mod per_thread;
 mod pointer;
 mod properties;
 mod register;

@@ -121,7 +121,7 @@ pub(crate) fn copy(
 
 /// A copy of `rows` rows of `width` bytes.
 #[expect(clippy::too_many_arguments, reason = "hipMemcpy2DAsync's own list")]
-fn copy_rows(
+pub(crate) fn copy_rows(
     target: *mut c_void,
     target_pitch: usize,
     source: *const c_void,
@@ -164,7 +164,7 @@ fn copy_rows(
 }
 
 /// A fill in stream order.
-fn fill(
+pub(crate) fn fill(
     target: *mut c_void,
     pitch: usize,
     value: u32,
@@ -240,7 +240,9 @@ api! {
     /// Pinned host memory.
     fn hipMallocHost(target: *mut *mut c_void, bytes: usize) { allocate(target, bytes, AllocationKind::Host) }
     /// Pinned host memory.
-    fn hipMemAllocHost(target: *mut *mut c_void, bytes: usize) { allocate(target, bytes, AllocationKind::Host) }
+    fn hipMemAllocHost(target: *mut *mut c_void, bytes: usize) {
+        allocate(target, bytes, AllocationKind::Host)
+    }
     /// Frees device or managed memory.
     fn hipFree(pointer: *mut c_void) { release(pointer, &[AllocationKind::Device, AllocationKind::Managed]) }
     /// Frees device memory in stream order.

@@ -152,7 +152,9 @@ api! {
         // SAFETY: the caller's out-parameter has the type that `which` documents.
         unsafe {
             match which {
-                hipPointer_attribute_HIP_POINTER_ATTRIBUTE_CONTEXT => put(data.cast(), std::ptr::null_mut::<c_void>()),
+                hipPointer_attribute_HIP_POINTER_ATTRIBUTE_CONTEXT => {
+                    put(data.cast(), std::ptr::null_mut::<c_void>())
+                }
                 hipPointer_attribute_HIP_POINTER_ATTRIBUTE_MEMORY_TYPE => {
                     put(data.cast::<c_uint>(), memory_type(allocation.kind))
                 }
@@ -164,8 +166,12 @@ api! {
                 hipPointer_attribute_HIP_POINTER_ATTRIBUTE_IS_MANAGED => {
                     put(data.cast::<c_uint>(), (allocation.kind == AllocationKind::Managed) as c_uint)
                 }
-                hipPointer_attribute_HIP_POINTER_ATTRIBUTE_DEVICE_ORDINAL => put(data.cast::<c_int>(), device.id as c_int),
-                hipPointer_attribute_HIP_POINTER_ATTRIBUTE_RANGE_START_ADDR => put(data.cast::<u64>(), allocation.base),
+                hipPointer_attribute_HIP_POINTER_ATTRIBUTE_DEVICE_ORDINAL => {
+                    put(data.cast::<c_int>(), device.id as c_int)
+                }
+                hipPointer_attribute_HIP_POINTER_ATTRIBUTE_RANGE_START_ADDR => {
+                    put(data.cast::<u64>(), allocation.base)
+                }
                 hipPointer_attribute_HIP_POINTER_ATTRIBUTE_RANGE_SIZE => {
                     put(data.cast::<usize>(), allocation.bytes as usize)
                 }

@@ -182,7 +182,13 @@ api! {
     /// One property.
     fn hipDeviceGetAttribute(value: *mut c_int, which: hipDeviceAttribute_t, ordinal: c_int) {
         let id = device(ordinal)?.id;
-        let found = attribute(which, id).ok_or(hipError_t::hipErrorInvalidValue)?;
+        let found = attribute(which, id).ok_or_else(|| {
+            if which > hipDeviceAttribute_t_hipDeviceAttributeAmdSpecificEnd {
+                return hipError_t::hipErrorInvalidValue;
+            }
+            eprintln!("vhip: device attribute {which} is not implemented by the virtual MI355X");
+            hipError_t::hipErrorNotSupported
+        })?;
         // SAFETY: the caller's out-parameter.
         unsafe { put(value, found) }
     }

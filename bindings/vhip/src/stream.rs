@@ -131,6 +131,98 @@ fn synchronize(stream: hipStream_t) -> Status {
     stream.device.refuse_after_fault()
 }
 
+pub(crate) fn wait_event(stream: hipStream_t, event: hipEvent_t, flags: c_uint) -> Status {
+    if flags > 1 {
+        return Err(hipError_t::hipErrorInvalidValue);
+    }
+    let (stream, event) = (resolve(stream)?, runtime().events.get(event)?);
+    if let Some(point) = event.captured() {
+        return Capture::join(&stream, point);
+    }
+    if flags == 0
+        && event.time().is_some()
+        && let Some(capture) = lock(&stream.capture).as_ref()
+    {
+        // Work outside the capture: only an external wait (flag 1) may name it.
+        capture.invalidate();
+        return Err(hipError_t::hipErrorStreamCaptureIsolation);
+    }
+    stream.enqueue(Command::Wait { event })
+}
+
+pub(crate) fn give_flags(stream: hipStream_t, flags: *mut c_uint) -> Status {
+    let stream = resolve(stream)?;
+    // SAFETY: the caller's out-parameter.
+    unsafe { put(flags, stream.flags) }
+}
+
+pub(crate) fn give_priority(stream: hipStream_t, priority: *mut c_int) -> Status {
+    let stream = resolve(stream)?;
+    // SAFETY: the caller's out-parameter.
+    unsafe { put(priority, stream.priority) }
+}
+
+pub(crate) fn add_callback(
+    stream: hipStream_t,
+    callback: hipStreamCallback_t,
+    data: *mut c_void,
+    flags: c_uint,
+) -> Status {
+    let callback = callback.ok_or(hipError_t::hipErrorInvalidValue)?;
+    if flags != 0 {
+        return Err(hipError_t::hipErrorInvalidValue);
+    }
+    let resolved = resolve(stream)?;
+    if lock(&resolved.capture).is_some() {
+        return Err(hipError_t::hipErrorStreamCaptureUnsupported);
+    }
+    let status = resolved.device.refuse_after_fault().err().unwrap_or(hipError_t::hipSuccess);
+    // SAFETY: the program gave this callback for this data.
+    unsafe { callback(stream, status, data) };
+    Ok(())
+}
+
+pub(crate) fn launch_host_function(stream: hipStream_t, function: hipHostFn_t, data: *mut c_void) -> Status {
+    let function = function.ok_or(hipError_t::hipErrorInvalidValue)?;
+    resolve(stream)?.enqueue(Command::Host { function, data: data as usize })
+}
+
+pub(crate) fn begin_capture(stream: hipStream_t, mode: hipStreamCaptureMode) -> Status {
+    if (stream as usize) <= 2 {
+        return Err(hipError_t::hipErrorStreamCaptureUnsupported);
+    }
+    if mode > hipStreamCaptureMode_hipStreamCaptureModeRelaxed {
+        return Err(hipError_t::hipErrorInvalidValue);
+    }
+    Capture::begin(&*resolve(stream)?, mode)
+}
+
+pub(crate) fn end_capture(stream: hipStream_t, graph: *mut hipGraph_t) -> Status {
+    if graph.is_null() {
+        return Err(hipError_t::hipErrorInvalidValue);
+    }
+    let captured = Capture::end(&*resolve(stream)?)?;
+    let handle = runtime().graphs.insert(Arc::new(Mutex::new(captured)));
+    // SAFETY: the caller's out-parameter, not null.
+    unsafe { put(graph, handle) }
+}
+
+pub(crate) fn is_capturing(stream: hipStream_t, status: *mut hipStreamCaptureStatus) -> Status {
+    let stream = resolve(stream)?;
+    // SAFETY: the caller's out-parameter.
+    unsafe { put(status, state(&stream).0) }
+}
+
+pub(crate) fn capture_info(stream: hipStream_t, status: *mut hipStreamCaptureStatus, id: *mut u64) -> Status {
+    let (code, number) = state(&*resolve(stream)?);
+    if !id.is_null() {
+        // SAFETY: the caller's out-parameter, not null.
+        unsafe { put(id, number)? };
+    }
+    // SAFETY: the caller's out-parameter.
+    unsafe { put(status, code) }
+}
+
 /// The number of the stream's device, −1 for an unknown stream.
 #[unsafe(no_mangle)]
 pub extern "C" fn hipGetStreamDeviceId(stream: hipStream_t) -> c_int {
@@ -168,34 +260,15 @@ api! {
     fn hipStreamQuery_spt(stream: hipStream_t) { synchronize(stream) }
     /// Makes later work of `stream` wait for `event`; flag 1 (external) makes the wait a node of a capture.
     fn hipStreamWaitEvent(stream: hipStream_t, event: hipEvent_t, flags: c_uint) {
-        if flags > 1 {
-            return Err(hipError_t::hipErrorInvalidValue);
-        }
-        let (stream, event) = (resolve(stream)?, runtime().events.get(event)?);
-        if let Some(point) = event.captured() {
-            return Capture::join(&stream, point);
-        }
-        if flags == 0
-            && event.time().is_some()
-            && let Some(capture) = lock(&stream.capture).as_ref()
-        {
-            // Work outside the capture: only an external wait (flag 1) may name it.
-            capture.invalidate();
-            return Err(hipError_t::hipErrorStreamCaptureIsolation);
-        }
-        stream.enqueue(Command::Wait { event })
+        wait_event(stream, event, flags)
     }
     /// The flags that the stream was created with.
     fn hipStreamGetFlags(stream: hipStream_t, flags: *mut c_uint) {
-        let stream = resolve(stream)?;
-        // SAFETY: the caller's out-parameter.
-        unsafe { put(flags, stream.flags) }
+        give_flags(stream, flags)
     }
     /// The priority that the stream was created with, clamped.
     fn hipStreamGetPriority(stream: hipStream_t, priority: *mut c_int) {
-        let stream = resolve(stream)?;
-        // SAFETY: the caller's out-parameter.
-        unsafe { put(priority, stream.priority) }
+        give_priority(stream, priority)
     }
     /// The device that the stream belongs to.
     fn hipStreamGetDevice(stream: hipStream_t, device: *mut hipDevice_t) {
@@ -204,60 +277,30 @@ api! {
         unsafe { put(device, stream.device.id as hipDevice_t) }
     }
     /// Calls `callback` with the stream's status, now.
-    fn hipStreamAddCallback(stream: hipStream_t, callback: hipStreamCallback_t, data: *mut c_void, flags: c_uint) {
-        let callback = callback.ok_or(hipError_t::hipErrorInvalidValue)?;
-        if flags != 0 {
-            return Err(hipError_t::hipErrorInvalidValue);
-        }
-        let resolved = resolve(stream)?;
-        if lock(&resolved.capture).is_some() {
-            return Err(hipError_t::hipErrorStreamCaptureUnsupported);
-        }
-        let status = resolved.device.refuse_after_fault().err().unwrap_or(hipError_t::hipSuccess);
-        // SAFETY: the program gave this callback for this data.
-        unsafe { callback(stream, status, data) };
-        Ok(())
+    fn hipStreamAddCallback(
+        stream: hipStream_t, callback: hipStreamCallback_t, data: *mut c_void, flags: c_uint,
+    ) {
+        add_callback(stream, callback, data, flags)
     }
     /// Runs a host function in stream order.
     fn hipLaunchHostFunc(stream: hipStream_t, function: hipHostFn_t, data: *mut c_void) {
-        let function = function.ok_or(hipError_t::hipErrorInvalidValue)?;
-        resolve(stream)?.enqueue(Command::Host { function, data: data as usize })
+        launch_host_function(stream, function, data)
     }
     /// Starts capturing `stream` into a new graph.
     fn hipStreamBeginCapture(stream: hipStream_t, mode: hipStreamCaptureMode) {
-        if (stream as usize) <= 2 {
-            return Err(hipError_t::hipErrorStreamCaptureUnsupported);
-        }
-        if mode > hipStreamCaptureMode_hipStreamCaptureModeRelaxed {
-            return Err(hipError_t::hipErrorInvalidValue);
-        }
-        Capture::begin(&*resolve(stream)?, mode)
+        begin_capture(stream, mode)
     }
     /// Ends the capture and hands out its graph.
     fn hipStreamEndCapture(stream: hipStream_t, graph: *mut hipGraph_t) {
-        if graph.is_null() {
-            return Err(hipError_t::hipErrorInvalidValue);
-        }
-        let captured = Capture::end(&*resolve(stream)?)?;
-        let handle = runtime().graphs.insert(Arc::new(Mutex::new(captured)));
-        // SAFETY: the caller's out-parameter, not null.
-        unsafe { put(graph, handle) }
+        end_capture(stream, graph)
     }
     /// Whether `stream` is capturing: 0 none, 1 active, 2 invalidated.
     fn hipStreamIsCapturing(stream: hipStream_t, status: *mut hipStreamCaptureStatus) {
-        let stream = resolve(stream)?;
-        // SAFETY: the caller's out-parameter.
-        unsafe { put(status, state(&stream).0) }
+        is_capturing(stream, status)
     }
     /// Capture status and the capture's number.
     fn hipStreamGetCaptureInfo(stream: hipStream_t, status: *mut hipStreamCaptureStatus, id: *mut u64) {
-        let (code, number) = state(&*resolve(stream)?);
-        if !id.is_null() {
-            // SAFETY: the caller's out-parameter, not null.
-            unsafe { put(id, number)? };
-        }
-        // SAFETY: the caller's out-parameter.
-        unsafe { put(status, code) }
+        capture_info(stream, status, id)
     }
     /// Exchanges the thread's capture mode, which decides whether calls that wait or allocate are refused
     /// during captures.

@@ -18,7 +18,7 @@ fn place(symbol: *const c_void, bytes: usize, offset: usize) -> Result<*mut c_vo
     }
 }
 
-fn copy_to(
+pub(crate) fn copy_to(
     symbol: *const c_void,
     source: *const c_void,
     bytes: usize,
@@ -32,7 +32,7 @@ fn copy_to(
     memory::copy(place(symbol, bytes, offset)?, source, bytes, kind, stream)
 }
 
-fn copy_from(
+pub(crate) fn copy_from(
     target: *mut c_void,
     symbol: *const c_void,
     bytes: usize,

@@ -28,6 +28,9 @@ __global__ void fill(T* out, T value) {
   out[threadIdx.x] = value;
 }
 
+// The headers have overloads for plain names only with the legacy default stream.
+const void* symbol(const void* variable) { return variable; }
+
 int main() {
   int devices = 0;
   CHECK(1, hipGetDeviceCount(&devices) == hipSuccess && devices == 1);
@@ -46,8 +49,8 @@ int main() {
 
   float two = 2.0f;
   int steps[3] = {10, 20, 30};
-  CHECK(7, hipMemcpyToSymbol(HIP_SYMBOL(factor), &two, sizeof two) == hipSuccess);
-  CHECK(8, hipMemcpyToSymbol(HIP_SYMBOL(offsets), steps, sizeof steps) == hipSuccess);
+  CHECK(7, hipMemcpyToSymbol(symbol(&factor), &two, sizeof two) == hipSuccess);
+  CHECK(8, hipMemcpyToSymbol(symbol(&offsets), steps, sizeof steps) == hipSuccess);
 
   hipStream_t stream;
   hipEvent_t start, stop;
@@ -66,7 +69,7 @@ int main() {
   CHECK(18, runs == 41);
 
   float read_back = 0;
-  CHECK(19, hipMemcpyFromSymbol(&read_back, HIP_SYMBOL(factor), sizeof read_back) == hipSuccess);
+  CHECK(19, hipMemcpyFromSymbol(&read_back, symbol(&factor), sizeof read_back) == hipSuccess);
   CHECK(20, read_back == 2.0f);
   fill<<<1, 64>>>(device_x, -3.0f);
   CHECK(21, hipMemcpy(x.data(), device_x, 65 * sizeof(float), hipMemcpyDeviceToHost) == hipSuccess);

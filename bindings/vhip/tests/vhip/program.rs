@@ -6,9 +6,19 @@ use crate::rig::{hipcc, library};
 
 #[test]
 fn a_program_of_hipcc_runs() {
+    run(&[]);
+}
+
+/// The same program calls the functions whose names end in `_spt`.
+#[test]
+fn a_program_with_a_default_stream_of_each_thread_runs() {
+    run(&["-fgpu-default-stream=per-thread"]);
+}
+
+fn run(arguments: &[&str]) {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let program = folder.path().join("program");
-    hipcc("program.hip", &[], &program);
+    hipcc("program.hip", arguments, &program);
     // The name that the program asks for.
     symlink(library(), folder.path().join("libamdhip64.so.7")).unwrap();
     let output = Command::new(&program).env("LD_LIBRARY_PATH", folder.path()).output().unwrap();
