@@ -71,7 +71,7 @@ pub enum Error {
         reason: String,
     },
     /// A file cannot be read.
-    #[error("cannot read {}: {source}", .path.display())]
+    #[error("cannot read {}", .path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -87,7 +87,7 @@ pub enum Error {
         reason: String,
     },
     /// No runtime library of that kind can be opened, or it lacks a function.
-    #[error("the {kind} runtime cannot be used: {source}")]
+    #[error("the {kind} runtime cannot be used")]
     Runtime {
         /// `virtual` or `rocm`.
         kind: &'static str,
@@ -106,7 +106,7 @@ pub enum Error {
     #[error(transparent)]
     Device(#[from] hip::Error),
     /// A run's results cannot be stored.
-    #[error("cannot write {}: {source}", .path.display())]
+    #[error("cannot write {}", .path.display())]
     Store {
         /// The file or folder.
         path: PathBuf,
@@ -114,9 +114,10 @@ pub enum Error {
         source: io::Error,
     },
     /// Standard output is closed or full.
-    #[error("cannot write the results: {0}")]
+    #[error("cannot write the results")]
     Output(
         /// The system's reason.
+        #[source]
         io::Error,
     ),
 }
@@ -205,6 +206,18 @@ impl From<rocm_toolchain::Error> for Error {
             other => Self::Toolchain(other),
         }
     }
+}
+
+/// An error and its causes in one line, for tables and notes.
+#[must_use]
+pub fn in_one_line(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    text
 }
 
 /// Whether a write failed for want of space.

@@ -1,7 +1,7 @@
 //! The kernels that a command works on: those built into the program, or a folder compiled now.
 
 use std::env;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -34,6 +34,7 @@ impl Kernels {
     pub fn compile(folder: &Path, cache: &Path) -> Result<Self> {
         let folder = folder.canonicalize().map_err(|source| Error::Read { path: folder.into(), source })?;
         let toolchain = find_or_provision(&workspace_of(&folder))?;
+        let _lock = lock(cache)?;
         let jobs = thread::available_parallelism().map_or(1, Into::into);
         let built = rocm_toolchain::build(&Compiler { toolchain: &toolchain, jobs }, &folder, cache)?;
         let kernels = Self::from_built(&built);
@@ -157,6 +158,16 @@ pub fn workspace_of(folder: &Path) -> PathBuf {
     let holds = |f: &&Path| f.join(".rocm").is_dir() || f.join("tools/setup-rocm.sh").is_file();
     let found = folder.ancestors().find(holds).or_else(|| here.ancestors().find(holds));
     found.map_or_else(|| here.clone(), Path::to_owned)
+}
+
+/// Keeps other processes from compiling into the same cache until the file is dropped.
+fn lock(cache: &Path) -> Result<File> {
+    let path = cache.join("lock");
+    let failed = |source| rocm_toolchain::Error::NotWritable { path: path.clone(), source };
+    fs::create_dir_all(cache).map_err(failed)?;
+    let file = File::create(&path).map_err(failed)?;
+    file.lock().map_err(failed)?;
+    Ok(file)
 }
 
 /// The structs of a folder must lie in memory as this program fills them.

@@ -46,7 +46,8 @@ fn fault(kernel: &str, kind: &str, instruction: &str) -> (Value, String) {
     assert!(fault["pc"].as_u64().unwrap() > fault["offset"].as_u64().unwrap(), "{fault:#}");
     assert!(fault["instruction"].as_str().unwrap().starts_with(instruction), "{fault:#}");
     assert!(fault["wave"].is_u64() && fault["workgroup"][0] == 0, "{fault:#}");
-    let place = format!("in kernel quantise_mxfp4 at +{:#x} `{instruction}", fault["offset"].as_u64().unwrap());
+    let place =
+        format!("in kernel quantise_mxfp4 at +{:#x} `{instruction}", fault["offset"].as_u64().unwrap());
     assert!(text.contains(&place), "{place} is not in\n{text}");
     (fault, text)
 }
@@ -71,7 +72,13 @@ fn a_wrong_rounding_mode_shows_as_a_wrong_scale() {
     // Rounded down where it must step up: one less.
     let number = |key: &str| worst[key].as_str().unwrap().parse::<u8>().unwrap();
     assert_eq!(number("actual"), number("expected") - 1, "{finding:#}");
-    let place = format!("worst: scale of row {}, group {} is {}, not {}", worst["row"], worst["column"], number("actual"), number("expected"));
+    let place = format!(
+        "worst: scale of row {}, group {} is {}, not {}",
+        worst["row"],
+        worst["column"],
+        number("actual"),
+        number("expected")
+    );
     assert!(text.contains(&place), "{place} is not in\n{text}");
 }
 
@@ -86,20 +93,23 @@ fn a_wrong_nibble_order_shows_as_wrong_elements() {
 
 #[test]
 fn a_row_past_the_end_is_a_fault_at_its_store() {
-    let (fault, _) = fault("row_past_end", "out_of_bounds", "global_store_byte");
+    let (fault, _) = fault("row_past_end", "out-of-bounds", "global_store_byte");
     assert!(fault["message"].as_str().unwrap().contains("past the end of"), "{fault:#}");
-    assert!(fault["address"].as_u64().is_some() && fault["lanes"].as_array().unwrap().len() == 1, "{fault:#}");
+    assert!(
+        fault["address"].as_u64().is_some() && fault["lanes"].as_array().unwrap().len() == 1,
+        "{fault:#}"
+    );
 }
 
 #[test]
 fn a_barrier_that_a_wave_skips_is_a_fault_at_the_barrier() {
-    let (fault, _) = fault("skipped_barrier", "barrier_deadlock", "s_barrier");
+    let (fault, _) = fault("skipped_barrier", "barrier-divergence", "s_barrier");
     assert!(fault["message"].as_str().unwrap().contains("wave 0 ended"), "{fault:#}");
 }
 
 #[test]
 fn an_endless_loop_is_a_fault_within_it() {
-    let (fault, _) = fault("endless_loop", "instruction_budget", "");
+    let (fault, _) = fault("endless_loop", "budget", "");
     assert!(fault["message"].as_str().unwrap().contains("endless loop"), "{fault:#}");
 }
 
@@ -113,7 +123,13 @@ fn the_first_failure_ends_a_check_unless_it_keeps_going() {
         outcome.expect(exit::CHECK_FAILED).json()["content"]["summary"].clone()
     };
     let (first, all) = (check(&[]), check(&["--keep-going"]));
-    assert_eq!((&first["kernels"], &first["kernels_skipped"], &first["cases_wrong"]), (&1.into(), &1.into(), &1.into()));
-    assert_eq!((&all["kernels"], &all["kernels_wrong"], &all["kernels_skipped"]), (&2.into(), &2.into(), &0.into()));
+    assert_eq!(
+        (&first["kernels"], &first["kernels_skipped"], &first["cases_wrong"]),
+        (&1.into(), &1.into(), &1.into())
+    );
+    assert_eq!(
+        (&all["kernels"], &all["kernels_wrong"], &all["kernels_skipped"]),
+        (&2.into(), &2.into(), &0.into())
+    );
     assert!(all["cases"].as_u64() > first["cases"].as_u64());
 }

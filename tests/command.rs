@@ -5,19 +5,19 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The program, with nothing of the caller's environment that would change what it does.
-pub struct Mi355x {
+pub(crate) struct Mi355x {
     command: Command,
 }
 
 /// What a run left.
-pub struct Outcome {
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Outcome {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Mi355x {
-    pub fn new(arguments: &[&str]) -> Self {
+    pub(crate) fn new(arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mi355x"));
         command.args(arguments);
         for name in [
@@ -35,22 +35,22 @@ impl Mi355x {
         Self { command }
     }
 
-    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
         self
     }
 
-    pub fn current_dir(mut self, folder: &Path) -> Self {
+    pub(crate) fn current_dir(mut self, folder: &Path) -> Self {
         self.command.current_dir(folder);
         self
     }
 
-    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+    pub(crate) fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
         self.command.arg(argument);
         self
     }
 
-    pub fn run(mut self) -> Outcome {
+    pub(crate) fn run(mut self) -> Outcome {
         let out = self.command.output().expect("the program starts");
         Outcome {
             code: out.status.code().expect("the program ends by itself"),
@@ -63,7 +63,7 @@ impl Mi355x {
 impl Outcome {
     /// Fails with everything that the program said unless it ended with `code`.
     #[track_caller]
-    pub fn expect(self, code: u8) -> Self {
+    pub(crate) fn expect(self, code: u8) -> Self {
         let Self { code: found, stdout, stderr } = &self;
         assert_eq!(*found, i32::from(code), "exit code; stdout:\n{stdout}\nstderr:\n{stderr}");
         self
@@ -71,12 +71,12 @@ impl Outcome {
 
     /// The `--json` document.
     #[track_caller]
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e} in\n{}", self.stdout))
     }
 }
 
 /// The kernels folder of the deliberate mistakes.
-pub fn broken() -> PathBuf {
+pub(crate) fn broken() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/broken")
 }

@@ -25,7 +25,8 @@ fn kernels_elsewhere(folder: &Path) -> PathBuf {
 fn library(folder: &Path, source: &str) -> PathBuf {
     let (file, library) = (folder.join("stub.c"), folder.join("libamdhip64.so"));
     fs::write(&file, source).unwrap();
-    let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&file).status().unwrap();
+    let built =
+        Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&file).status().unwrap();
     assert!(built.success());
     library
 }
@@ -51,7 +52,14 @@ fn no_compiler_and_no_provisioning() {
         .run()
         .expect(exit::ENVIRONMENT);
     assert_eq!(outcome.stdout, "");
-    assert_data_eq!(outcome.stderr, str![]);
+    assert_data_eq!(
+        outcome.stderr,
+        str![[r#"
+  x no HIP compiler found and MI355X_PROVISION=off forbids fetching one; unset MI355X_PROVISION, or install ROCm, or set ROCM_PATH
+
+
+"#]]
+    );
 }
 
 #[test]
@@ -63,7 +71,14 @@ fn a_compiler_choice_that_is_wrong() {
         .env("HOME", folder.path())
         .run()
         .expect(exit::ENVIRONMENT);
-    assert_data_eq!(outcome.stderr, str![]);
+    assert_data_eq!(
+        outcome.stderr,
+        str![[r#"
+  x ROCM_PATH names /nowhere/rocm, which has no executable bin/hipcc; correct it or unset it
+
+
+"#]]
+    );
 }
 
 #[test]
@@ -129,8 +144,18 @@ fn a_library_without_a_needed_symbol() {
         "int hipGetDeviceCount(int *n) { *n = 1; return 0; } int hipSetDevice(int n) { return 0; }",
     );
     let outcome = check_on_rocm(&library).expect(exit::ENVIRONMENT);
-    let stderr = outcome.stderr.replace(&*folder.path().canonicalize().unwrap().to_string_lossy(), "[FOLDER]");
-    assert_data_eq!(stderr, str![]);
+    let stderr =
+        outcome.stderr.replace(&*folder.path().canonicalize().unwrap().to_string_lossy(), "[FOLDER]");
+    assert_data_eq!(
+        stderr,
+        str![[r#"
+  x the rocm runtime cannot be used
+  `-> the HIP library [FOLDER]/libamdhip64.so has no symbol hipGetDevicePropertiesR0600; it is older than this call, or not a full HIP runtime
+  help: install ROCm 6.4 or later, or set ROCM_PATH or MI355X_HIP_LIBRARY to it; `--device virtual` needs neither
+
+
+"#]]
+    );
 }
 
 #[test]
@@ -156,8 +181,17 @@ fn a_machine_without_a_gpu() {
     let folder = tempfile::tempdir().unwrap();
     let library = library(folder.path(), "int hipGetDeviceCount(int *n) { *n = 0; return 100; }");
     let outcome = check_on_rocm(&library).expect(exit::NO_DEVICE);
-    let stderr = outcome.stderr.replace(&*folder.path().canonicalize().unwrap().to_string_lossy(), "[FOLDER]");
-    assert_data_eq!(stderr, str![]);
+    let stderr =
+        outcome.stderr.replace(&*folder.path().canonicalize().unwrap().to_string_lossy(), "[FOLDER]");
+    assert_data_eq!(
+        stderr,
+        str![[r#"
+  x no MI355X: [FOLDER]/libamdhip64.so has no device
+  help: run where `rocminfo` lists gfx950, or use `--device virtual`; `mi355x doctor` shows what was found
+
+
+"#]]
+    );
 }
 
 #[test]

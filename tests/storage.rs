@@ -25,7 +25,8 @@ fn lines(run: &Path) -> Vec<Value> {
 #[test]
 fn a_run_leaves_one_line_per_case() {
     let base = tempfile::tempdir().unwrap();
-    let text = Mi355x::new(&["check", "scales_shuffle", "--runs"]).arg(base.path()).run().expect(exit::SUCCESS);
+    let text =
+        Mi355x::new(&["check", "scales_shuffle", "--runs"]).arg(base.path()).run().expect(exit::SUCCESS);
     let run = only_run(base.path());
     assert!(run.to_string_lossy().ends_with("-check"), "{run:?}");
     assert!(text.stdout.contains(&format!("results: {}", run.display())), "{}", text.stdout);
@@ -33,7 +34,10 @@ fn a_run_leaves_one_line_per_case() {
     let lines = lines(&run);
     assert_eq!((&about["version"], &about["content"]["cases"]), (&1.into(), &lines.len().into()));
     for line in &lines {
-        assert_eq!((&line["version"], &line["verb"], &line["content"]["right"]), (&1.into(), &"check".into(), &true.into()));
+        assert_eq!(
+            (&line["version"], &line["verb"], &line["content"]["right"]),
+            (&1.into(), &"check".into(), &true.into())
+        );
         assert_eq!(line["content"]["code"]["sha256"].as_str().unwrap().len(), 64);
     }
 }
@@ -45,7 +49,11 @@ fn a_folder_that_cannot_be_written_is_its_own_error() {
     fs::write(&file, "a file, not a folder").unwrap();
     let outcome = Mi355x::new(&["check", "scales_shuffle", "--runs"]).arg(&file).run().expect(exit::STORE);
     assert!(outcome.stderr.contains(&format!("cannot write {}", file.display())), "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("help: make the folder writable, or choose another with --runs"), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("help: make the folder writable, or choose another with --runs"),
+        "{}",
+        outcome.stderr
+    );
     assert_eq!(outcome.stdout, "", "nothing was checked");
 }
 
@@ -62,7 +70,12 @@ fn a_disk_that_fills_up_keeps_what_it_has() {
     let (stdout, stderr) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
     assert_eq!(out.status.code(), Some(i32::from(exit::STORE)), "{stdout}\n{stderr}");
     assert!(stderr.contains("results are no longer stored: cannot write "), "{stderr}");
-    assert!(stderr.contains("help: free some space, or choose another folder with --runs; what was stored before is intact"), "{stderr}");
+    assert!(
+        stderr.contains(
+            "help: free some space, or choose another folder with --runs; what was stored before is intact"
+        ),
+        "{stderr}"
+    );
     // The check itself went on to its end.
     assert!(stdout.contains(" cases right on 4 kernel(s)"), "{stdout}");
     let stored = lines(&only_run(base.path()));

@@ -142,7 +142,7 @@ fn render(open: &OpenDevice, device: &DeviceRecord, results: &[Timed], folder: O
         format!("GFLOP/s, {times}"),
     ];
     let header = ["kernel", "case", "mode", &columns[0], &columns[1], &columns[2], &columns[3]];
-    let mut text = format!("{} ({}), {}\n\n", device.name, device.kind, device.library);
+    let mut text = format!("{}, {} runtime {}\n\n", device.name, device.kind, device.library);
     text += &report::table(&header, &[3, 4, 5, 6], rows);
     if open.is_virtual() {
         text += "\nmodelled (issue cycles only): the busiest compute unit's instruction issue at 2.4 GHz, without \

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::{DeviceArguments, KernelArguments, OutputArguments};
 use crate::check::{Checker, Plan, Task, Verdict};
 use crate::device::{DeviceRecord, OpenDevice};
+use crate::error::in_one_line;
 use crate::kernels::Kernels;
 use crate::ops::{Contract, Depth};
 use crate::registry::Instance;
@@ -223,7 +224,7 @@ impl Session<'_> {
         let right = verdict.is_right();
         let line = Stored { device: self.device, seed: self.seed, code, right, verdict };
         if let Err(error) = run.append("check", &line) {
-            self.progress.note(&format!("results are no longer stored: {error}"));
+            self.progress.note(&format!("results are no longer stored: {}", in_one_line(&error)));
             self.store_failure = Some(error);
         }
     }
@@ -303,7 +304,7 @@ fn render(
             report::coloured(if kernel.right { "right" } else { "WRONG" }, kernel.right),
         ]
     });
-    let mut text = format!("{} ({}), {}\n\n", device.name, device.kind, device.library);
+    let mut text = format!("{}, {} runtime {}\n\n", device.name, device.kind, device.library);
     text +=
         &report::table(&["kernel", "cases", "values", "ambiguous", "time", "verdict"], &[1, 2, 3, 4], rows);
     for kernel in checked.iter().filter(|k| !k.right) {

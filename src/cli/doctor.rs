@@ -8,6 +8,7 @@ use hip::{LibraryChoice, Runtime};
 use serde::Serialize;
 
 use crate::device::{DeviceChoice, OpenDevice};
+use crate::error::in_one_line;
 use crate::kernels::{Kernels, workspace_of};
 use crate::report;
 use crate::{Result, exit};
@@ -121,7 +122,7 @@ fn rocm_library() -> Part {
         Err(error @ hip::Error::NotFound(_)) => {
             Part::missing("ROCm runtime library", "no libamdhip64.so", &format!("for a real MI355X: {error}"))
         }
-        Err(error) => Part::broken("ROCm runtime library", "found, but unusable", full(&error)),
+        Err(error) => Part::broken("ROCm runtime library", "found, but unusable", in_one_line(&error)),
     }
 }
 
@@ -143,7 +144,7 @@ fn device(part: &'static str, choice: DeviceChoice, needed: bool) -> Part {
         }
         Err(error) => {
             let next = miette::Diagnostic::help(&error).map_or(String::new(), |h| h.to_string());
-            Part::missing(part, error.to_string(), &next)
+            Part::missing(part, in_one_line(&error), &next)
         }
     };
     Part { needed, ..described }
@@ -183,17 +184,6 @@ fn module(part: &'static str, name: &str, python: Option<&str>, next: &str) -> P
         }
         Err(error) => Part::broken(part, format!("{python}: {error}"), next.to_owned()),
     }
-}
-
-/// An error with its causes.
-fn full(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text += &format!(": {error}");
-        cause = error.source();
-    }
-    text
 }
 
 impl Part {
