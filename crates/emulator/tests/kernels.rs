@@ -1,39 +1,24 @@
 //! Kernels compiled by hipcc when the tests run, against results computed here.
 
-use std::{path::PathBuf, process::Command, sync::OnceLock};
+use std::{path::Path, sync::OnceLock};
 
 use emulator::{
     Device, DeviceConfig, FaultKind, Launch, LaunchError, LaunchReport, Module, Refusal, RunOptions,
 };
 
-/// Where ROCm is: `ROCM_PATH`, the workspace's own, or the usual place.
-fn rocm() -> Option<PathBuf> {
-    let workspace = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../.rocm");
-    let places =
-        [std::env::var_os("ROCM_PATH").map(PathBuf::from), Some(workspace), Some("/opt/rocm".into())];
-    places.into_iter().flatten().find(|place| place.join("bin/hipcc").exists())
-}
+#[path = "kernels/compile.rs"]
+mod compile;
 
 /// The compiled kernels; `None`, said aloud, without a compiler.
 fn image() -> Option<&'static [u8]> {
     static IMAGE: OnceLock<Option<Vec<u8>>> = OnceLock::new();
     IMAGE
         .get_or_init(|| {
-            let Some(rocm) = rocm() else {
+            let image = compile::compile("basic", Path::new(env!("CARGO_TARGET_TMPDIR")));
+            if image.is_none() {
                 eprintln!("skipped: no ROCm (set ROCM_PATH)");
-                return None;
-            };
-            let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/kernels/basic.hip");
-            let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("basic.co");
-            let status = Command::new(rocm.join("bin/hipcc"))
-                .env("ROCM_PATH", &rocm)
-                .args(["--genco", "--offload-arch=gfx950", "-O2", "-o"])
-                .arg(&target)
-                .arg(&source)
-                .status()
-                .expect("hipcc starts");
-            assert!(status.success(), "hipcc failed");
-            Some(std::fs::read(target).expect("hipcc wrote it"))
+            }
+            image
         })
         .as_deref()
 }

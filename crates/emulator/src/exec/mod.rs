@@ -4,6 +4,8 @@
 //! mnemonic, fills the operands and sets `exec`. One handler serves every encoding of a mnemonic
 //! (e32, e64, DPP, SDWA): the differences are in the operands' modifiers.
 
+#[cfg(test)]
+mod coverage;
 mod ds;
 mod flat;
 mod mai;
