@@ -71,12 +71,9 @@ struct Strip {
   /// Which chunk's codes this lane gets.
   MEMBER static uint32_t own() { return lane() % CHUNKS; }
 
-  /// `scales[i]` is that of chunk i. All lanes of the wave must be here.
-  MEMBER u32x4 encode(const Fp8Scale (&scales)[CHUNKS]) const {
+  /// `scales[i]` is that of chunk i; `special` if some scale of the wave is not plain. All lanes must be here.
+  MEMBER u32x4 encode(const Fp8Scale (&scales)[CHUNKS], bool special) const {
     uint32_t codes[CHUNKS][WORDS];
-    bool plain = true;
-    for (const auto& scale : scales) plain = plain && scale.is_plain();
-    const bool special = any(!plain);
     for (int i = 0; i < CHUNKS; ++i) {
       for (int j = 0; j < WORDS; ++j) {
         const auto low = chunks[i].widen(2 * j), high = chunks[i].widen(2 * j + 1);

@@ -12,22 +12,38 @@ constexpr auto SHARING = Granularity::GRANULARITY;
 constexpr uint32_t GROUP = 128;
 /// Chunks of a group that a lane has: 1 or 2.
 constexpr int PARTS = sizeof(TYPE) / 2;
+constexpr int CHUNKS = Strip<TYPE>::CHUNKS;
+/// Strips of four groups.
+constexpr int STRIPS = 4 * PARTS / CHUNKS;
+
+/// Elements of a group that lanes before this one have, and where `part` of it begins.
+DEVICE uint32_t within(uint32_t part, uint32_t lane_of_row) {
+  return (part * 16 + lane_of_row) * Chunk<TYPE>::ELEMENTS;
+}
 
 /// A wave's 16 groups: group i of each row of lanes is the (4 i + row)-th.
 struct Groups {
-  uint32_t first, count, columns;
+  uint32_t first, count, columns, k;
   Wrap wrap;
 
   MEMBER static uint32_t index(uint32_t i) { return 4 * i + lane() / 16; }
-  MEMBER bool holds(uint32_t i) const { return index(i) < count; }
 
-  MEMBER uint32_t rows_on(uint32_t i) const { return wrap.rows_on(index(i)); }
-  MEMBER uint32_t row(uint32_t i) const { return wrap.row + rows_on(i); }
-  MEMBER uint32_t column(uint32_t i) const { return wrap.column + index(i) - rows_on(i) * columns; }
+  MEMBER uint32_t row(uint32_t i) const { return wrap.row + wrap.rows_on(index(i)); }
+  MEMBER uint32_t column(uint32_t i) const { return wrap.column + index(i) - wrap.rows_on(index(i)) * columns; }
 
-  /// The element of its row with which `part` of group i begins for this lane.
-  MEMBER uint32_t element(uint32_t i, uint32_t part, uint32_t lane_of_row) const {
-    return column(i) * GROUP + (part * 16 + lane_of_row) * Chunk<TYPE>::ELEMENTS;
+  /// Whether element `within` of group i exists.
+  MEMBER bool holds(uint32_t i, uint32_t within) const {
+    const bool whole = k % GROUP == 0;
+    return index(i) < count && (whole || column(i) * GROUP + within < k);
+  }
+
+  /// Byte offset of group i in a tensor of `size` bytes per element and `stride` bytes from row to row. Rows of whole
+  /// groups without gaps are one long row; otherwise a row's gap is modulo 2^64, and negative if a group is cut.
+  MEMBER uint64_t offset(uint32_t i, uint32_t size, uint64_t stride) const {
+    const uint64_t gap = stride - uint64_t(columns) * GROUP * size;
+    uint64_t offset = (uint64_t(first) + index(i)) * GROUP * size;
+    if (gap != 0) offset += row(i) * gap;
+    return offset;
   }
 };
 
@@ -35,41 +51,36 @@ KERNEL(THREADS) quantise_fp8(QuantiseFp8 p) {
   const uint32_t columns = (p.k + GROUP - 1) / GROUP, total = p.m * columns;
   const uint32_t first = (workgroup() * WAVES + wave()) * 16;
   if (first >= total) return;
-  const Groups groups = {first, total - first, columns, Wrap(first, columns)};
+  const Groups groups = {first, total - first, columns, p.k, Wrap(first, columns)};
 
-  Strip<TYPE> strips[4 * PARTS / Strip<TYPE>::CHUNKS] = {};
-  uint32_t keys[4] = {};
-  for (int i = 0; i < 4; ++i) {
-    for (int part = 0; part < PARTS; ++part) {
-      const int c = i * PARTS + part;
-      auto& chunk = strips[c / Strip<TYPE>::CHUNKS].chunks[c % Strip<TYPE>::CHUNKS];
-      const uint32_t element = groups.element(i, part, lane() % 16);
-      if (groups.holds(i) && element < p.k) {
-        chunk = Chunk<TYPE>::load(at(p.x, (groups.row(i) * p.x_stride + element) * sizeof(TYPE)));
-      }
+  Strip<TYPE> strips[STRIPS] = {};
+  for (int c = 0; c < 4 * PARTS; ++c) {
+    const uint32_t i = c / PARTS, element = within(c % PARTS, lane() % 16);
+    if (groups.holds(i, element)) {
+      const uint64_t group = groups.offset(i, sizeof(TYPE), p.x_stride * sizeof(TYPE));
+      strips[c / CHUNKS].chunks[c % CHUNKS] = Chunk<TYPE>::load(at(p.x, group + element * sizeof(TYPE)));
     }
   }
-  for (int i = 0; i < 4; ++i) {
-    for (int part = 0; part < PARTS; ++part) {
-      const int c = i * PARTS + part;
-      keys[i] = max_of(keys[i], strips[c / Strip<TYPE>::CHUNKS].chunks[c % Strip<TYPE>::CHUNKS].magnitude());
-    }
+  uint32_t keys[4] = {};
+  for (int c = 0; c < 4 * PARTS; ++c) {
+    keys[c / PARTS] = max_of(keys[c / PARTS], strips[c / CHUNKS].chunks[c % CHUNKS].magnitude());
   }
   const uint32_t key = reduce_quads_of_row(quad_reduce(keys, max_of<uint32_t>), max_of<uint32_t>);
   const auto scale = Fp8Scale::of(Chunk<TYPE>::amax(key), p.amax_floor);
-  if (lane() % 16 < 4 && groups.holds(own())) {
+  if (lane() % 16 < 4 && groups.holds(own(), 0)) {
     const uint64_t index = SHARING == Granularity::block128 ? uint64_t(first) + groups.index(own())
                                                             : uint64_t(groups.column(own())) * p.m + groups.row(own());
     store(p.scales + index, scale.value);
   }
 
+  const bool special = any(!scale.is_plain());
   const Fp8Scale scales[4] = {scale.broadcast<0>(), scale.broadcast<1>(), scale.broadcast<2>(), scale.broadcast<3>()};
-  for (int s = 0; s < 4 * PARTS / Strip<TYPE>::CHUNKS; ++s) {
-    Fp8Scale of_chunk[Strip<TYPE>::CHUNKS];
-    for (int c = 0; c < Strip<TYPE>::CHUNKS; ++c) of_chunk[c] = scales[(s * Strip<TYPE>::CHUNKS + c) / PARTS];
-    const u32x4 codes = strips[s].encode(of_chunk);
-    const uint32_t mine = Strip<TYPE>::own(), c = s * Strip<TYPE>::CHUNKS + mine, i = c / PARTS;
-    const uint32_t element = groups.element(i, c % PARTS, lane() % 16 - mine);
-    if (groups.holds(i) && element < p.k) store(at(p.data, groups.row(i) * p.data_stride + element), codes);
+  for (int s = 0; s < STRIPS; ++s) {
+    Fp8Scale of_chunk[CHUNKS];
+    for (int c = 0; c < CHUNKS; ++c) of_chunk[c] = scales[(s * CHUNKS + c) / PARTS];
+    const u32x4 codes = strips[s].encode(of_chunk, special);
+    const uint32_t mine = Strip<TYPE>::own(), c = s * CHUNKS + mine, i = c / PARTS;
+    const uint32_t element = within(c % PARTS, lane() % 16 - mine);
+    if (groups.holds(i, element)) store(at(p.data, groups.offset(i, 1, p.data_stride) + element), codes);
   }
 }

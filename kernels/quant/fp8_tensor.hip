@@ -10,10 +10,11 @@ KERNEL(THREADS) quantise_fp8(QuantiseFp8 p) {
   const auto scale = Fp8Scale::of(load<uint32_t>(p.amax), p.amax_floor);
   if (workgroup() == 0 && thread() == 0) store(p.scales, scale.value);
 
+  const bool special = any(!scale.is_plain());
   Fp8Scale scales[CHUNKS];
   for (auto& same : scales) same = scale;
   for (int s = 0; s < STRIPS; ++s) {
-    const u32x4 codes = share.strips[s].encode(scales);
+    const u32x4 codes = share.strips[s].encode(scales, special);
     const uint32_t mine = Strip<TYPE>::own(), c = s * CHUNKS + mine, i = c / PARTS;
     const uint32_t element = c % PARTS * 16 + (lane() % 4 - mine) * Chunk<TYPE>::ELEMENTS;
     if (blocks.holds(i)) store(at(p.data, blocks.offsets({i}, BLOCK, p.data_stride).of[0] + element), codes);

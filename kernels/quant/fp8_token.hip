@@ -53,11 +53,12 @@ KERNEL(THREADS) quantise_fp8(QuantiseFp8 p) {
   const auto scale = Fp8Scale::of(Chunk<TYPE>::amax(key), p.amax_floor);
   if (thread() == 0) store(p.scales + row, scale.value);
 
+  const bool special = any(!scale.is_plain());
   Fp8Scale scales[CHUNKS];
   for (auto& same : scales) same = scale;
   for (uint32_t tile = last;; --tile) {
     for (int s = 0; s < STRIPS; ++s) {
-      const u32x4 codes = x.strips[s].encode(scales);
+      const u32x4 codes = x.strips[s].encode(scales, special);
       const uint32_t own = Strip<TYPE>::own(), first = Tile::index(tile, s, own) - own;
       if (first < chunks) store(target + uint64_t(first) * Chunk<TYPE>::ELEMENTS, codes);
     }

@@ -8,6 +8,8 @@
 #include "params.h"
 #include "workgroup.h"
 
+constexpr auto ORDER = Scales::SCALES;
+
 /// Blocks of a tile; block i of a quad is in the i-th quarter, so that short rows spread over all waves.
 constexpr uint32_t TILE = THREADS;
 
@@ -68,9 +70,11 @@ DEVICE f32 add(f32 a, f32 b) { return a + b; }
 
 KERNEL(THREADS) rms_norm_mxfp4(RmsNormMxfp4 p) {
   const Row r = {p, workgroup(), p.k / BLOCK};
-  const RowScales<Scales::SCALES> scales(p.scales, r.row, r.groups);
+  const RowScales<ORDER> scales(p.scales, r.row, r.groups);
   if (r.row >= p.m) {
-    for (uint32_t group = thread(); group < scales.padded_groups(); group += THREADS) scales.store(group, 0);
+    if (ORDER == Scales::shuffled) {
+      for (uint32_t group = thread(); group < scales.padded_groups(); group += THREADS) scales.store(group, 0);
+    }
     return;
   }
 
