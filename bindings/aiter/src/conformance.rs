@@ -1,8 +1,10 @@
 //! Every object of a family against f64, over shapes with edges.
 
+mod bf16gemm;
 mod case;
 mod f4gemm;
 mod family;
+mod fp8gemm;
 mod lab;
 mod report;
 

@@ -66,7 +66,9 @@ pub enum Error {
         reason: String,
     },
     /// A buffer does not have the size that the shape asks for.
-    #[error("{family}: {operand} has {found} element(s), the shape asks for {expected}; pass a slice of that length")]
+    #[error(
+        "{family}: {operand} has {found} element(s), the shape asks for {expected}; pass a slice of that length"
+    )]
     Operand {
         /// The family.
         family: &'static str,

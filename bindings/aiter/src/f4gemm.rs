@@ -56,7 +56,7 @@ pub struct F4Limits {
     /// N must be a multiple of this: stores are not masked by column, so the excess of one row would land in the
     /// next one, in a race with the workgroup that owns it.
     pub n_multiple: usize,
-    /// Smallest K. Less, and the prefetch of the second K step reads behind the last row of A or B.
+    /// Smallest K. With less, the unconditional loads of the second K step can leave A or B.
     pub k_minimum: usize,
     /// Whether alpha is used; the other kernels load and ignore it.
     pub alpha: bool,
@@ -226,7 +226,10 @@ fn arguments(choice: F4Choice<'_>, shape: F4Shape, operands: &F4Operands<'_>) ->
         return refuse(format!("K must be a multiple of {K_STEP} and at least {}; pad it", limits.k_minimum));
     }
     if operands.alpha != 1.0 && !limits.alpha {
-        return refuse(format!("{} ignores alpha; scale the result, or choose another kernel", choice.tile.symbol));
+        return refuse(format!(
+            "{} ignores alpha; scale the result, or choose another kernel",
+            choice.tile.symbol
+        ));
     }
     if choice.log2_split > 0 && (!choice.tile.split_k || !k.is_multiple_of(1 << choice.log2_split)) {
         return refuse(format!("{} cannot split K by {}", choice.tile.symbol, 1_u64 << choice.log2_split));
@@ -314,7 +317,10 @@ fn choose(
     }
     best.ok_or_else(|| Error::NoRow {
         manifest: MANIFEST,
-        wanted: format!("{shape}, B {}, split {log2_split:?}", if shuffled { "shuffled" } else { "row-major" }),
+        wanted: format!(
+            "{shape}, B {}, split {log2_split:?}",
+            if shuffled { "shuffled" } else { "row-major" }
+        ),
         advice: "shuffle B, or do not force a split".to_owned(),
     })
 }
@@ -334,10 +340,30 @@ mod tests {
     #[test]
     fn fields_lie_where_the_machine_code_reads_them() {
         assert_offsets!(Arguments {
-            d: 0x00, c: 0x10, a: 0x20, b: 0x30, alpha: 0x40, beta: 0x50, stride_d0: 0x60, stride_d1: 0x70,
-            stride_c0: 0x80, stride_c1: 0x90, stride_a0: 0xa0, stride_a1: 0xb0, stride_b0: 0xc0, stride_b1: 0xd0,
-            m: 0xe0, n: 0xf0, k: 0x100, scale_a: 0x110, scale_b: 0x120, stride_scale_a0: 0x130,
-            stride_scale_a1: 0x140, stride_scale_b0: 0x150, stride_scale_b1: 0x160, log2_split: 0x170,
+            d: 0x00,
+            c: 0x10,
+            a: 0x20,
+            b: 0x30,
+            alpha: 0x40,
+            beta: 0x50,
+            stride_d0: 0x60,
+            stride_d1: 0x70,
+            stride_c0: 0x80,
+            stride_c1: 0x90,
+            stride_a0: 0xa0,
+            stride_a1: 0xb0,
+            stride_b0: 0xc0,
+            stride_b1: 0xd0,
+            m: 0xe0,
+            n: 0xf0,
+            k: 0x100,
+            scale_a: 0x110,
+            scale_b: 0x120,
+            stride_scale_a0: 0x130,
+            stride_scale_a1: 0x140,
+            stride_scale_b0: 0x150,
+            stride_scale_b1: 0x160,
+            log2_split: 0x170,
         });
         assert_eq!(size_of::<Arguments>(), 384);
     }
@@ -347,7 +373,12 @@ mod tests {
         let text = "tile_M,tile_N,splitK,bpreshuffle,knl_name,co_name\n256,128,1,0,sym,obj.co\n";
         let rows = tiles(&Manifest::parse(Path::new("m.csv"), text).unwrap()).unwrap();
         let expected = F4Tile {
-            m: 256, n: 128, split_k: true, shuffled: false, symbol: "sym".to_owned(), object: "obj.co".to_owned(),
+            m: 256,
+            n: 128,
+            split_k: true,
+            shuffled: false,
+            symbol: "sym".to_owned(),
+            object: "obj.co".to_owned(),
         };
         assert_eq!(rows, [expected]);
         assert!(tiles(&Manifest::parse(Path::new("m.csv"), "tile_M,knl_name\n1,k\n").unwrap()).is_err());

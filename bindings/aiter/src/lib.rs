@@ -14,17 +14,21 @@
 #![forbid(unsafe_code)]
 
 mod argument;
+mod bf16gemm;
 mod checkout;
 pub mod conformance;
 mod error;
 mod f4gemm;
+mod fp8gemm;
 mod kernels;
 mod manifest;
 mod operand;
 mod order;
 pub mod reference;
 
+pub use bf16gemm::{Bf16Choice, Bf16Gemm, Bf16Operands, Bf16Output, Bf16Shape, Bf16Tile, SEMAPHORES};
 pub use checkout::{ADVICE, Checkout, VARIABLE};
 pub use error::{Error, Result};
 pub use f4gemm::{F4Choice, F4Gemm, F4Operands, F4Shape, F4Tile};
+pub use fp8gemm::{Fp8Choice, Fp8Gemm, Fp8Operands, Fp8Shape, Fp8Tile};
 pub use kernels::Kernels;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{FamilyReport, Lab, f4gemm};
+use super::{FamilyReport, Lab, bf16gemm, f4gemm, fp8gemm};
 use crate::Result;
 
 /// A family of AITER's kernels.
@@ -11,11 +11,15 @@ use crate::Result;
 pub enum Family {
     /// Dense MXFP4 GEMM.
     F4gemm,
+    /// Dense bf16 GEMM.
+    Bf16gemm,
+    /// Dense FP8 GEMM with block scales.
+    Fp8gemm,
 }
 
 impl Family {
     /// All families, in the order of the report.
-    pub const ALL: [Family; 1] = [Family::F4gemm];
+    pub const ALL: [Family; 3] = [Family::F4gemm, Family::Bf16gemm, Family::Fp8gemm];
 
     /// Runs every object of the family over its shapes.
     ///
@@ -28,6 +32,14 @@ impl Family {
                 f4gemm::run(lab)?;
                 f4gemm::BOUND
             }
+            Family::Bf16gemm => {
+                bf16gemm::run(lab)?;
+                bf16gemm::BOUND
+            }
+            Family::Fp8gemm => {
+                fp8gemm::run(lab)?;
+                fp8gemm::BOUND
+            }
         };
         Ok(FamilyReport { family: self, lines: lab.take_lines(), bound })
     }
@@ -37,6 +49,8 @@ impl fmt::Display for Family {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Family::F4gemm => "f4gemm",
+            Family::Bf16gemm => "bf16gemm",
+            Family::Fp8gemm => "fp8gemm_blockscale",
         })
     }
 }

@@ -35,12 +35,7 @@ impl Lab {
     ///
     /// # Errors
     /// HIP's.
-    pub fn new(
-        library: LibraryChoice,
-        checkout: Checkout,
-        seed: u64,
-        progress: fn(&Line),
-    ) -> Result<Self> {
+    pub fn new(library: LibraryChoice, checkout: Checkout, seed: u64, progress: fn(&Line)) -> Result<Self> {
         let session = Session::open(&library, &checkout)?;
         let random = ChaCha8Rng::seed_from_u64(seed);
         let (filter, lines) = (String::new(), Vec::new());

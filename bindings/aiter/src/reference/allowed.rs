@@ -5,23 +5,26 @@
 pub enum Stored {
     /// bf16, rounded to nearest.
     Bf16,
+    /// bf16, cut off towards zero: the upper half of the f32.
+    Bf16Truncated,
     /// f32, as computed.
     F32,
 }
 
 impl Stored {
-    /// Half a unit in the last place of a number of this magnitude: what rounding to nearest may cost.
+    /// What storing a number of this magnitude may cost: half a unit in the last place when rounding to nearest, a
+    /// whole one when cutting off.
     ///
     /// bf16 has 8 significant bits, so the unit at 2^e is 2^(e-7); below 2^-126 it is 2^-133. f32 results are not
     /// rounded again after the operations that the error bound counts.
-    fn half_unit(self, magnitude: f64) -> f64 {
+    fn cost(self, magnitude: f64) -> f64 {
+        // The exponent field of an f64: exact, and the same for every number of the binade.
+        let exponent = ((magnitude.to_bits() >> 52) & 0x7ff) as i32 - 1023;
+        let unit = 2.0_f64.powi(exponent.max(-126) - 7);
         match self {
             Stored::F32 => 0.0,
-            Stored::Bf16 => {
-                // The exponent field of an f64: exact, and the same for every number of the binade.
-                let exponent = ((magnitude.to_bits() >> 52) & 0x7ff) as i32 - 1023;
-                2.0_f64.powi(exponent.max(-126) - 8)
-            }
+            Stored::Bf16 => unit / 2.0,
+            Stored::Bf16Truncated => unit,
         }
     }
 }
@@ -38,10 +41,10 @@ pub struct Allowed {
 impl Allowed {
     /// The device's f32 value is within `error` of `value` and is then stored once.
     ///
-    /// A stored number is within half a unit of the device's value, whose magnitude is at most |value| + error;
-    /// the unit grows with the magnitude, so the sum bounds the distance.
+    /// A stored number is within half a unit (cut off: a unit) of the device's value, whose magnitude is at most
+    /// |value| + error; the unit grows with the magnitude, so the sum bounds the distance.
     pub fn new(value: f64, error: f64, stored: Stored) -> Self {
-        Self { value, distance: error + stored.half_unit(value.abs() + error) }
+        Self { value, distance: error + stored.cost(value.abs() + error) }
     }
 
     /// How much of the distance `found` uses: above 1 it is wrong. NaN and infinity are infinitely wrong.
@@ -70,6 +73,8 @@ mod tests {
             let code = bf16::from_f32_rne(value as f32);
             assert!(allowed.usage(f64::from(bf16::to_f32(code))) <= 1.0, "{value}");
             assert!(allowed.usage(f64::from(bf16::to_f32(code + 2))) > 1.0, "{value}");
+            let cut = f64::from(f32::from_bits((value as f32).to_bits() & 0xffff_0000));
+            assert!(Allowed::new(value, 0.0, Stored::Bf16Truncated).usage(cut) < 1.0, "{value}");
         }
     }
 

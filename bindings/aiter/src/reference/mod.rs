@@ -8,4 +8,4 @@ mod allowed;
 mod product;
 
 pub use allowed::{Allowed, Stored};
-pub use product::{Dot, Mxfp4Matrix, bf16_product, mxfp4_product};
+pub use product::{Dot, FP8_BLOCK, Mxfp4Matrix, bf16_product, fp8_block_product, mxfp4_product};

@@ -1,6 +1,6 @@
 //! Matrix products in f64.
 
-use numerics::{bf16, e2m1, e8m0};
+use numerics::{bf16, e2m1, e4m3, e8m0};
 
 /// Elements that share one E8M0 scale.
 const BLOCK: usize = 32;
@@ -65,6 +65,40 @@ pub fn bf16_product(a: &[u16], b: &[u16], (m, n, k): (usize, usize, usize)) -> V
     out
 }
 
+/// Elements of K, and rows of B, that share one f32 scale of a block-scaled FP8 product.
+pub const FP8_BLOCK: usize = 128;
+
+/// `A·Bᵀ` of e4m3 codes, `[m, n]`, from `[m, k]` and `[n, k]`, with one f32 scale per 128 elements of a row of A,
+/// `[m, k/128]`, and one per 128 × 128 elements of B, `[n/128, k/128]`. The terms of the magnitude are single scaled
+/// products.
+pub fn fp8_block_product(
+    a: &[u8],
+    a_scale: &[f32],
+    b: &[u8],
+    b_scale: &[f32],
+    (m, n, k): (usize, usize, usize),
+) -> Vec<Dot> {
+    let widen = |codes: &[u8]| codes.iter().map(|&code| f64::from(e4m3::to_f32(code))).collect::<Vec<_>>();
+    let (left, right, groups) = (widen(a), widen(b), k / FP8_BLOCK);
+    let mut out = Vec::with_capacity(m * n);
+    for row in 0..m {
+        for column in 0..n {
+            let mut sum = Dot::default();
+            for group in 0..groups {
+                let x = &left[row * k + group * FP8_BLOCK..][..FP8_BLOCK];
+                let y = &right[column * k + group * FP8_BLOCK..][..FP8_BLOCK];
+                let scale = f64::from(a_scale[row * groups + group])
+                    * f64::from(b_scale[column / FP8_BLOCK * groups + group]);
+                let block = dot(x, y);
+                sum.value += block.value * scale;
+                sum.magnitude += block.magnitude * scale.abs();
+            }
+            out.push(sum);
+        }
+    }
+    out
+}
+
 /// The sum of products of two vectors of equal length, in eight interleaved partial sums.
 fn dot(x: &[f64], y: &[f64]) -> Dot {
     let (mut value, mut magnitude) = ([0.0; 8], [0.0; 8]);
@@ -106,6 +140,18 @@ mod tests {
         let a = Mxfp4Matrix { rows: 1, k: 64, codes: &a, scales: &[127, 127] };
         let b = Mxfp4Matrix { rows: 1, k: 64, codes: &b, scales: &[128, 126] };
         assert_eq!(mxfp4_product(a, b), [Dot { value: 6.0 - 12.0, magnitude: 18.0 }]);
+    }
+
+    #[test]
+    fn an_fp8_block_product_by_hand() {
+        // e4m3: 0x38 is 1, 0xc0 is -2. Two blocks of K, two of N: row 0 and row 128 of B.
+        let (a, mut b) = (vec![0x38; 256], vec![0; 129 * 256]);
+        b[..128].fill(0x38);
+        b[128 * 256 + 128..].fill(0xc0);
+        let out = fp8_block_product(&a, &[0.5, 3.0], &b, &[2.0, 1.0, 1.0, 0.25], (1, 129, 256));
+        assert_eq!(out[0], Dot { value: 128.0, magnitude: 128.0 });
+        assert_eq!(out[1], Dot::default());
+        assert_eq!(out[128], Dot { value: -192.0, magnitude: 192.0 });
     }
 
     #[test]
