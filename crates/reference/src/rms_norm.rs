@@ -1,7 +1,7 @@
 //! Residual add and RMSNorm, quantised from the f32 result as AITER's fused_rms_mxfp4_quant does.
 
 use crate::rows::check_rows;
-use crate::silu_mul::{SMALLEST_F32, as_f32_range};
+use crate::silu_mul::SMALLEST_F32;
 use crate::{Elements, Error, Half, Rows, Tolerance, TruthRows};
 
 /// What RMSNorm reads.
@@ -90,7 +90,7 @@ impl TruthRows for RmsNorm<'_> {
                 normed if weight.is_infinite() => f64::from(normed as f32),
                 normed => normed,
             };
-            *value = as_f32_range(if overflows { f64::from(*s) * 0.0 } else { normed } * weight);
+            *value = if overflows { f64::from(*s) * 0.0 } else { normed } * weight;
             let edge = if near_edge { (normed * weight).abs() } else { 0.0 };
             let denormal = SMALLEST_F32 * weight.abs();
             let bound = self.tolerance.relative * value.abs() + self.tolerance.absolute + denormal;

@@ -18,8 +18,8 @@ pub const EXPONENTIAL_RANGE: f64 = -87.0;
 
 /// silu(gate) · up of rows `[gate(k) ; up(k)]`; silu(g) = g / (1 + exp(-g)).
 ///
-/// The device computes in f32 and quantises the f32 product: a true product beyond f32 counts as Inf, -Inf as gate
-/// gives NaN, as does 0 · Inf.
+/// The device computes in f32 and quantises the f32 product: where a bound's end lies beyond f32, it may be Inf. -Inf
+/// as gate gives NaN, as does 0 · Inf.
 #[derive(Debug, Clone, Copy)]
 pub struct SiluMul<'a> {
     x: Elements<'a>,
@@ -55,7 +55,7 @@ impl TruthRows for SiluMul<'_> {
             self.x.widen(start + self.rows.k + chunk * CHUNK, ups);
             for (((value, error), gate), up) in values.iter_mut().zip(errors).zip(gates).zip(ups) {
                 let (gate, up) = (f64::from(*gate), f64::from(*up));
-                *value = as_f32_range(gate / (1.0 + (-gate).exp()) * up);
+                *value = gate / (1.0 + (-gate).exp()) * up;
                 let out_of_range = if gate < EXPONENTIAL_RANGE { self.tolerance.silu_absolute } else { 0.0 };
                 let silu_error = out_of_range + SMALLEST_F32;
                 let bound = self.tolerance.relative * value.abs() + silu_error * up.abs() + SMALLEST_F32;
@@ -68,11 +68,6 @@ impl TruthRows for SiluMul<'_> {
 
 /// The smallest f32, 2^-149: twice what rounding to a denormal may lose.
 pub(crate) const SMALLEST_F32: f64 = f32::from_bits(1) as f64;
-
-/// Inf where the value rounds to Inf as f32.
-pub(crate) fn as_f32_range(value: f64) -> f64 {
-    if (value as f32).is_infinite() { f64::INFINITY.copysign(value) } else { value }
-}
 
 #[cfg(test)]
 mod tests {
@@ -98,7 +93,7 @@ mod tests {
         assert!(of(f32::NEG_INFINITY, 2.0).0.is_nan());
         assert!(of(0.0, f32::INFINITY).0.is_nan());
         // Beyond f32, within f64.
-        assert_eq!(of(1e30, -1e30).0, f64::NEG_INFINITY);
+        assert!((of(1e30, -1e30).0 + 1e60).abs() < 1e54);
     }
 
     #[test]

@@ -33,7 +33,8 @@ pub trait TruthRows {
 
 /// Checks the MXFP4 output of an operator. A scale byte is legal if some amax within the bounds yields it; a code
 /// is legal if some value within the bounds yields it under the scale byte *found*, so that one ambiguous scale does
-/// not condemn 32 codes. Where the truth is NaN or Inf the scale must be 255; codes under 255 are not compared.
+/// not condemn 32 codes. Where the truth is NaN or Inf the scale must be 255, and where it is beyond f32 too; codes
+/// under 255 are not compared.
 ///
 /// `data` has rows of K/2 bytes, `data_stride` bytes apart.
 pub fn verify_mxfp4(
@@ -258,6 +259,34 @@ mod tests {
         let zeros = Given(&[-0.0; 32], 0.0);
         assert!(verify_half(&zeros, &[0x8000; 32], 32, Half::F16).unwrap().is_right());
         assert_eq!(verify_half(&zeros, &[0; 32], 32, Half::F16).unwrap().violations, 32);
+    }
+
+    #[test]
+    fn beyond_f32_is_infinite_and_near_its_end_may_be() {
+        struct Huge(f64);
+        impl TruthRows for Huge {
+            fn m(&self) -> usize {
+                1
+            }
+
+            fn k(&self) -> usize {
+                32
+            }
+
+            fn row(&self, _row: usize, values: &mut [f64], errors: &mut [f64]) {
+                values.fill(self.0);
+                errors.fill(self.0 * 1e-6);
+            }
+        }
+        let verify = |truth: f64, scale: u8| {
+            verify_mxfp4(&Huge(truth), &[0x66; 16], 16, &[scale], ScaleLayout::Raw, &RULE).unwrap().is_right()
+        };
+        let end = f64::from(f32::MAX);
+        assert_eq!([verify(end * 2.0, 255), verify(end * 2.0, 253)], [true, false]);
+        assert_eq!([verify(end, 255), verify(end, 253), verify(end, 252)], [true, true, false]);
+        assert_eq!([verify(end * 0.9, 255), verify(end * 0.9, 253)], [false, true]);
+        let half = |bits: u16| verify_half(&Huge(end * 2.0), &[bits; 32], 32, Half::Bf16).unwrap().is_right();
+        assert_eq!([half(0x7f80), half(0x7f7f)], [true, false]);
     }
 
     #[test]
