@@ -38,6 +38,10 @@ pub struct DeviceRecord {
     pub arch: String,
     /// The runtime library's file.
     pub library: String,
+    /// The runtime's version.
+    pub version: String,
+    /// Of the virtual device: which time model, as `vhipInfo` names it.
+    pub model: Option<String>,
     /// Whether times are `measured` or `modelled (issue cycles only)`.
     pub times: &'static str,
 }
@@ -83,15 +87,21 @@ impl OpenDevice {
     }
 
     /// The part of a record that says where it comes from.
-    #[must_use]
-    pub fn record(&self) -> DeviceRecord {
-        DeviceRecord {
+    ///
+    /// # Errors
+    /// Those of asking the runtime for its version.
+    pub fn record(&self) -> Result<DeviceRecord> {
+        let info = self.runtime.virtual_info()?;
+        let model = info.and_then(|info| info.get("model")?.as_str().map(str::to_owned));
+        Ok(DeviceRecord {
+            version: self.runtime.version()?.to_string(),
+            model,
             kind: self.runtime.kind().to_string(),
             name: self.properties.name.clone(),
             arch: self.properties.arch.clone(),
             library: self.runtime.library_path().display().to_string(),
             times: self.times(),
-        }
+        })
     }
 
     fn open_kind(kind: RuntimeKind) -> Result<Self> {

@@ -22,7 +22,7 @@ fn every_kernel_is_right() {
         for verdict in verdicts {
             assert_eq!(
                 (&verdict["schedules"], verdict["findings"].as_array().map(Vec::len)),
-                (&3.into(), Some(0))
+                (&4.into(), Some(0))
             );
             // An empty tensor has nothing to compare; every other case must have compared something.
             let values: u64 = verdict["comparisons"]

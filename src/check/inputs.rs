@@ -145,13 +145,15 @@ impl Source {
                 group[at] = self.sign() * exp2(high - 1);
             }
             Pattern::Thresholds => {
-                // E2M1: ties lie halfway between 0, 0.5, 1, 1.5, 2, 3, 4, 6.
-                self.around(&[0.25, 0.75, 1.25, 1.75, 2.5, 3.5, 5.0], element, group, 0);
+                // E2M1: ties lie halfway between 0, 0.5, 1, 1.5, 2, 3, 4, 6. All stay below the edge, which is
+                // to be the largest magnitude.
                 let edge = [4.0, 6.0, 7.0][self.below(3) as usize];
+                let ties = [0.25, 0.75, 1.25, 1.75, 2.5, 3.5, 5.0];
+                self.around(if edge > 5.0 { &ties } else { &ties[..6] }, element, group, 0);
                 let at = self.below(group.len() as u64) as usize;
                 let scale = exp2(self.between(low + 4, high - 3));
+                group[at] = self.sign() * self.near(edge, element);
                 group.iter_mut().for_each(|x| *x *= scale);
-                group[at] = self.sign() * self.near(edge, element) * scale;
             }
             Pattern::Ties8 => {
                 // E4M3: three mantissa bits, so ties have the fourth set; and the largest, which fixes the scale.
@@ -290,8 +292,8 @@ mod tests {
             let mantissa = amax.to_bits() >> 16 & 0x7f;
             seen.insert(mantissa);
         }
-        // 4, 6 and 7 and their neighbours, as bf16 mantissas; 4's lower neighbour lies an octave lower.
-        for mantissa in [0x00, 0x01, 0x3f, 0x40, 0x41, 0x5f, 0x60, 0x61] {
+        // 4, 6 and 7 and their neighbours, as bf16 mantissas; the one below 4 lies an octave lower.
+        for mantissa in [0x7e, 0x00, 0x01, 0x3f, 0x40, 0x41, 0x5f, 0x60, 0x61] {
             assert!(seen.contains(&mantissa), "{mantissa:#x} is not among {seen:x?}");
         }
     }

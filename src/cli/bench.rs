@@ -60,7 +60,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
     let kernels = arguments.kernels.load()?;
     let chosen = kernels.select(&arguments.kernels.filters)?;
     let open = OpenDevice::open(arguments.device.device)?;
-    let device = open.record();
+    let device = open.record()?;
     let output = &arguments.output;
     let mut run = if output.no_store { None } else { Some(Run::create(&output.runs, "bench", &device)?) };
     let modes: Vec<Mode> = arguments.mode.map_or(vec![Mode::Cold, Mode::Hot], |mode| vec![mode]);

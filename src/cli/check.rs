@@ -26,9 +26,9 @@ pub(super) struct Arguments {
     #[command(flatten)]
     output: OutputArguments,
     /// Runs of every case, each under another order of waves
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(long, value_name = "N", default_value_t = 4)]
     schedules: u32,
-    /// Check a grid of all shapes, strides and values: hours instead of minutes
+    /// Check a grid of all shapes, strides and values: an hour or two instead of a minute
     #[arg(long)]
     full: bool,
     /// Print the cases and run none
@@ -121,7 +121,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
         return list(&plan, arguments.output.json);
     }
     let open = OpenDevice::open(arguments.device.device)?;
-    let device = open.record();
+    let device = open.record()?;
     let about = About {
         program: concat!("mi355x ", env!("CARGO_PKG_VERSION")),
         device: &device,

@@ -79,7 +79,7 @@ pub enum Pattern {
 /// How many cases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
-    /// Each edge once: a minute or two for all kernels on the virtual device.
+    /// Each edge once: less than a minute for all kernels on the virtual device, on two cores.
     Default,
     /// A grid of all shapes, strides and values.
     Full,

@@ -147,6 +147,10 @@ fn common_cases() -> Vec<Case> {
         Case::new(257, 288, Values::Normal).optional(),
         Case::new(5, 18_432, Values::Normal),
         Case::new(31, 2048, Values::Wide),
+        Case::new(64, 4096, Values::Normal).gap(Gap::Elements(32)).optional(),
+        Case::new(256, 1536, Values::Wide),
+        Case::new(7, 224, Values::Wide).gap(Gap::Elements(160)).optional(),
+        Case::new(1, 7168, Values::Normal).optional(),
         Case::new(0, 512, Values::Normal),
         Case::new(6, 64, Values::Normal).gap(Gap::Huge).optional(),
     ]
