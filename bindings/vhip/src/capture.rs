@@ -188,6 +188,18 @@ impl Session {
     }
 }
 
+/// Refuses, with `status`, a call that no capture survives: one that waits for the whole device.
+pub(crate) fn refuse_all(status: hipError_t) -> Status {
+    let mut found = Ok(());
+    for stream in runtime().streams.all() {
+        if let Some(capture) = lock(&stream.capture).as_ref() {
+            capture.invalidate();
+            found = Err(status);
+        }
+    }
+    found
+}
+
 /// Refuses a call that waits or allocates while a capture forbids it to the calling thread, and invalidates
 /// that capture: one begun by this thread in thread-local mode, or by any thread in global mode. A thread
 /// in relaxed mode (`hipThreadExchangeStreamCaptureMode`) may do anything.

@@ -238,12 +238,12 @@ api! {
     }
     /// Waits for the device: reports a fault of an earlier kernel.
     fn hipDeviceSynchronize() {
-        capture::refuse_unsafe()?;
+        capture::refuse_all(hipError_t::hipErrorStreamCaptureUnsupported)?;
         current().refuse_after_fault()
     }
     /// Forgets the device's fault and destroys its streams, modules and allocations.
     fn hipDeviceReset() {
-        capture::refuse_unsafe()?;
+        capture::refuse_all(hipError_t::hipErrorStreamCaptureUnsupported)?;
         let device = current();
         let runtime = runtime();
         runtime.streams.retain(|stream| stream.device.id != device.id);

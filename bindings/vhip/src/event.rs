@@ -16,6 +16,9 @@ use crate::{
 };
 
 const DISABLE_TIMING: u32 = 2;
+const INTERPROCESS: u32 = 4;
+/// hipEventReleaseToDevice and hipEventReleaseToSystem.
+const RELEASES: u32 = 0x4000_0000 | 0x8000_0000;
 /// hipEventDefault, BlockingSync, DisableTiming, Interprocess, and the release/system-fence flags.
 const KNOWN_FLAGS: u32 = 0x7 | 0x2000_0000 | 0x4000_0000 | 0x8000_0000;
 
@@ -52,7 +55,9 @@ impl Event {
 }
 
 fn create(event: *mut hipEvent_t, flags: u32) -> Status {
-    if event.is_null() || flags & !KNOWN_FLAGS != 0 {
+    // An event for other processes has no time, and a release is to the device or to the system.
+    let clash = flags & (INTERPROCESS | DISABLE_TIMING) == INTERPROCESS || flags & RELEASES == RELEASES;
+    if event.is_null() || flags & !KNOWN_FLAGS != 0 || clash {
         return Err(hipError_t::hipErrorInvalidValue);
     }
     let object = Event { flags, device: current().id, state: Mutex::default() };
@@ -91,8 +96,6 @@ api! {
     fn hipEventDestroy(event: hipEvent_t) { runtime().events.remove(event).map(drop) }
     /// Records the virtual time of everything enqueued before.
     fn hipEventRecord(event: hipEvent_t, stream: hipStream_t) { record(event, stream) }
-    /// As `hipEventRecord`.
-    fn hipEventRecord_spt(event: hipEvent_t, stream: hipStream_t) { record(event, stream) }
     /// As `hipEventRecord`; flag 1 (external) makes the record a node of the captured graph.
     fn hipEventRecordWithFlags(event: hipEvent_t, stream: hipStream_t, flags: c_uint) {
         if flags > 1 {

@@ -186,7 +186,7 @@ fn instantiate(target: *mut hipGraphExec_t, graph: hipGraph_t) -> Status {
     unsafe { put(target, runtime().executables.insert(Arc::new(Mutex::new(executable)))) }
 }
 
-fn launch(graph: hipGraphExec_t, stream: hipStream_t) -> Status {
+pub(crate) fn launch(graph: hipGraphExec_t, stream: hipStream_t) -> Status {
     let graph = runtime().executables.get(graph).map_err(|_| hipError_t::hipErrorInvalidValue)?;
     // Captured as one node, so that a later update of the executable graph is seen by both.
     stream::resolve(stream)?.enqueue(Command::Child { graph })
@@ -332,8 +332,6 @@ api! {
     }
     /// Runs all nodes in stream order, with what memory holds now.
     fn hipGraphLaunch(graph: hipGraphExec_t, stream: hipStream_t) { launch(graph, stream) }
-    /// As `hipGraphLaunch`.
-    fn hipGraphLaunch_spt(graph: hipGraphExec_t, stream: hipStream_t) { launch(graph, stream) }
     /// Destroys an executable graph.
     fn hipGraphExecDestroy(graph: hipGraphExec_t) {
         runtime().executables.remove(graph).map_err(|_| hipError_t::hipErrorInvalidValue).map(drop)

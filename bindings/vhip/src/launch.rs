@@ -255,6 +255,24 @@ unsafe fn is_cooperative(attributes: *const hipLaunchAttribute, count: c_uint) -
     Ok(cooperative)
 }
 
+/// A launch of the kernel of a host symbol.
+///
+/// # Safety
+/// As [`arguments`].
+pub(crate) unsafe fn launch_symbol(
+    symbol: *const c_void,
+    grid: dim3,
+    block: dim3,
+    params: *mut *mut c_void,
+    dynamic_lds: usize,
+    stream: hipStream_t,
+) -> Status {
+    let function = function::of_symbol(symbol)?;
+    let config = Config::new(grid, block, dynamic_lds)?;
+    // SAFETY: the caller's list.
+    unsafe { submit(function, config, &*stream::resolve(stream)?, params, std::ptr::null_mut()) }
+}
+
 /// A cooperative launch of the kernel of a host symbol.
 ///
 /// # Safety
@@ -389,20 +407,8 @@ api! {
         symbol: *const c_void, grid: dim3, block: dim3, params: *mut *mut c_void, dynamic_lds: usize,
         stream: hipStream_t,
     ) {
-        let function = function::of_symbol(symbol)?;
-        let config = Config::new(grid, block, dynamic_lds)?;
         // SAFETY: the caller's list.
-        unsafe { submit(function, config, &*stream::resolve(stream)?, params, std::ptr::null_mut()) }
-    }
-    /// As `hipLaunchKernel`.
-    fn hipLaunchKernel_spt(
-        symbol: *const c_void, grid: dim3, block: dim3, params: *mut *mut c_void, dynamic_lds: usize,
-        stream: hipStream_t,
-    ) {
-        let function = function::of_symbol(symbol)?;
-        let config = Config::new(grid, block, dynamic_lds)?;
-        // SAFETY: the caller's list.
-        unsafe { submit(function, config, &*stream::resolve(stream)?, params, std::ptr::null_mut()) }
+        unsafe { launch_symbol(symbol, grid, block, params, dynamic_lds, stream) }
     }
     /// As `hipLaunchKernel`, between two events.
     fn hipExtLaunchKernel(

@@ -189,6 +189,12 @@ pub(crate) fn fill(
     })
 }
 
+/// Does synchronous work on a default stream, which no capture survives.
+pub(crate) fn now(work: impl FnOnce() -> Status) -> Status {
+    capture::refuse_all(hipError_t::hipErrorStreamCaptureImplicit)?;
+    work()
+}
+
 /// Graphs here have no memory nodes.
 fn refuse_captured(stream: hipStream_t) -> Status {
     match lock(&stream::resolve(stream)?.capture).as_ref() {
@@ -304,18 +310,10 @@ api! {
     }
     /// Copies `bytes` bytes.
     fn hipMemcpy(target: *mut c_void, source: *const c_void, bytes: usize, kind: hipMemcpyKind) {
-        copy(target, source, bytes, kind, NULL)
-    }
-    /// As `hipMemcpy`.
-    fn hipMemcpy_spt(target: *mut c_void, source: *const c_void, bytes: usize, kind: hipMemcpyKind) {
-        copy(target, source, bytes, kind, NULL)
+        now(|| copy(target, source, bytes, kind, NULL))
     }
     /// Copies in stream order.
     fn hipMemcpyAsync(
-        target: *mut c_void, source: *const c_void, bytes: usize, kind: hipMemcpyKind, stream: hipStream_t,
-    ) { copy(target, source, bytes, kind, stream) }
-    /// As `hipMemcpyAsync`.
-    fn hipMemcpyAsync_spt(
         target: *mut c_void, source: *const c_void, bytes: usize, kind: hipMemcpyKind, stream: hipStream_t,
     ) { copy(target, source, bytes, kind, stream) }
     /// Copies in stream order and waits.
@@ -324,7 +322,7 @@ api! {
     ) { copy(target, source, bytes, kind, stream) }
     /// Host to device.
     fn hipMemcpyHtoD(target: hipDeviceptr_t, source: *const c_void, bytes: usize) {
-        copy(target, source, bytes, hipMemcpyKind_hipMemcpyHostToDevice, NULL)
+        now(|| copy(target, source, bytes, hipMemcpyKind_hipMemcpyHostToDevice, NULL))
     }
     /// Host to device, in stream order.
     fn hipMemcpyHtoDAsync(target: hipDeviceptr_t, source: *const c_void, bytes: usize, stream: hipStream_t) {
@@ -332,7 +330,7 @@ api! {
     }
     /// Device to host.
     fn hipMemcpyDtoH(target: *mut c_void, source: hipDeviceptr_t, bytes: usize) {
-        copy(target, source, bytes, hipMemcpyKind_hipMemcpyDeviceToHost, NULL)
+        now(|| copy(target, source, bytes, hipMemcpyKind_hipMemcpyDeviceToHost, NULL))
     }
     /// Device to host, in stream order.
     fn hipMemcpyDtoHAsync(target: *mut c_void, source: hipDeviceptr_t, bytes: usize, stream: hipStream_t) {
@@ -340,7 +338,7 @@ api! {
     }
     /// Device to device.
     fn hipMemcpyDtoD(target: hipDeviceptr_t, source: hipDeviceptr_t, bytes: usize) {
-        copy(target, source, bytes, hipMemcpyKind_hipMemcpyDeviceToDevice, NULL)
+        now(|| copy(target, source, bytes, hipMemcpyKind_hipMemcpyDeviceToDevice, NULL))
     }
     /// Device to device, in stream order.
     fn hipMemcpyDtoDAsync(target: hipDeviceptr_t, source: hipDeviceptr_t, bytes: usize, stream: hipStream_t) {
@@ -348,13 +346,13 @@ api! {
     }
     /// Copies between devices; they share the process's address space.
     fn hipMemcpyPeer(target: *mut c_void, _to: c_int, source: *const c_void, _from: c_int, bytes: usize) {
-        copy(target, source, bytes, hipMemcpyKind_hipMemcpyDeviceToDevice, NULL)
+        now(|| copy(target, source, bytes, hipMemcpyKind_hipMemcpyDeviceToDevice, NULL))
     }
     /// Copies rows.
     fn hipMemcpy2D(
         target: *mut c_void, target_pitch: usize, source: *const c_void, source_pitch: usize,
         width: usize, height: usize, kind: hipMemcpyKind,
-    ) { copy_rows(target, target_pitch, source, source_pitch, width, height, kind, NULL) }
+    ) { now(|| copy_rows(target, target_pitch, source, source_pitch, width, height, kind, NULL)) }
     /// Copies rows in stream order.
     fn hipMemcpy2DAsync(
         target: *mut c_void, target_pitch: usize, source: *const c_void, source_pitch: usize,
@@ -362,7 +360,7 @@ api! {
     ) { copy_rows(target, target_pitch, source, source_pitch, width, height, kind, stream) }
     /// Fills bytes.
     fn hipMemset(target: *mut c_void, value: c_int, bytes: usize) {
-        fill(target, 0, value as u32, 1, bytes, 1, NULL)
+        now(|| fill(target, 0, value as u32, 1, bytes, 1, NULL))
     }
     /// Fills bytes in stream order.
     fn hipMemsetAsync(target: *mut c_void, value: c_int, bytes: usize, stream: hipStream_t) {
@@ -370,7 +368,7 @@ api! {
     }
     /// Fills bytes.
     fn hipMemsetD8(target: hipDeviceptr_t, value: u8, count: usize) {
-        fill(target, 0, value as u32, 1, count, 1, NULL)
+        now(|| fill(target, 0, value as u32, 1, count, 1, NULL))
     }
     /// Fills bytes in stream order.
     fn hipMemsetD8Async(target: hipDeviceptr_t, value: u8, count: usize, stream: hipStream_t) {
@@ -378,7 +376,7 @@ api! {
     }
     /// Fills 16-bit elements.
     fn hipMemsetD16(target: hipDeviceptr_t, value: u16, count: usize) {
-        fill(target, 0, value as u32, 2, count, 1, NULL)
+        now(|| fill(target, 0, value as u32, 2, count, 1, NULL))
     }
     /// Fills 16-bit elements in stream order.
     fn hipMemsetD16Async(target: hipDeviceptr_t, value: u16, count: usize, stream: hipStream_t) {
@@ -386,7 +384,7 @@ api! {
     }
     /// Fills 32-bit elements.
     fn hipMemsetD32(target: hipDeviceptr_t, value: c_int, count: usize) {
-        fill(target, 0, value as u32, 4, count, 1, NULL)
+        now(|| fill(target, 0, value as u32, 4, count, 1, NULL))
     }
     /// Fills 32-bit elements in stream order.
     fn hipMemsetD32Async(target: hipDeviceptr_t, value: c_int, count: usize, stream: hipStream_t) {
@@ -394,7 +392,7 @@ api! {
     }
     /// Fills rows of bytes.
     fn hipMemset2D(target: *mut c_void, pitch: usize, value: c_int, width: usize, height: usize) {
-        fill(target, pitch, value as u32, 1, width, height, NULL)
+        now(|| fill(target, pitch, value as u32, 1, width, height, NULL))
     }
     /// Fills rows of bytes in stream order.
     fn hipMemset2DAsync(

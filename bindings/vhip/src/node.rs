@@ -119,6 +119,24 @@ api! {
         // SAFETY: the caller's list and out-parameter.
         unsafe { add(node, graph, after, count, Command::Host { function, data: params.userData as usize }) }
     }
+    /// Records an event.
+    fn hipGraphAddEventRecordNode(
+        node: *mut hipGraphNode_t, graph: hipGraph_t, after: *const hipGraphNode_t, count: usize,
+        event: hipEvent_t,
+    ) {
+        let event = runtime().events.get(event).map_err(|_| hipError_t::hipErrorInvalidValue)?;
+        // SAFETY: the caller's list and out-parameter.
+        unsafe { add(node, graph, after, count, Command::Record { event }) }
+    }
+    /// Waits for an event.
+    fn hipGraphAddEventWaitNode(
+        node: *mut hipGraphNode_t, graph: hipGraph_t, after: *const hipGraphNode_t, count: usize,
+        event: hipEvent_t,
+    ) {
+        let event = runtime().events.get(event).map_err(|_| hipError_t::hipErrorInvalidValue)?;
+        // SAFETY: the caller's list and out-parameter.
+        unsafe { add(node, graph, after, count, Command::Wait { event }) }
+    }
     /// Another graph, as it is now.
     fn hipGraphAddChildGraphNode(
         node: *mut hipGraphNode_t, graph: hipGraph_t, after: *const hipGraphNode_t, count: usize,

@@ -1,6 +1,8 @@
 //! Streams: order, virtual time, capture.
 
 use std::{
+    cell::RefCell,
+    collections::HashMap,
     ffi::{c_int, c_uint, c_void},
     sync::{Arc, Mutex},
 };
@@ -9,7 +11,7 @@ use hip_sys::*;
 
 use crate::{
     api::{Status, api, put},
-    capture::{Capture, CaptureState},
+    capture::{self, Capture, CaptureState},
     command::Command,
     device::VirtualDevice,
     runtime::{current, lock, runtime},
@@ -56,11 +58,8 @@ impl Stream {
         if self.is_null {
             // Work on the null stream would order itself against a capturing blocking stream.
             let mut allowed = Ok(());
-            for other in runtime().streams.all() {
-                if Arc::ptr_eq(&other.device, &self.device)
-                    && other.is_blocking()
-                    && let Some(capture) = lock(&other.capture).as_ref()
-                {
+            for other in self.blocking_peers() {
+                if let Some(capture) = lock(&other.capture).as_ref() {
                     capture.invalidate();
                     allowed = Err(hipError_t::hipErrorStreamCaptureImplicit);
                 }
@@ -85,11 +84,7 @@ impl Stream {
     pub(crate) fn now(&self) -> f64 {
         let own = *lock(&self.ready);
         if self.is_null {
-            let others = runtime().streams.all();
-            others
-                .iter()
-                .filter(|other| Arc::ptr_eq(&other.device, &self.device) && other.is_blocking())
-                .fold(own, |latest, other| latest.max(*lock(&other.ready)))
+            self.blocking_peers().fold(own, |latest, other| latest.max(*lock(&other.ready)))
         } else if self.is_blocking() {
             own.max(*lock(&self.device.null_stream().ready))
         } else {
@@ -97,16 +92,62 @@ impl Stream {
         }
     }
 
+    /// The streams of the same device that wait for the null stream, and it for them.
+    fn blocking_peers(&self) -> impl Iterator<Item = Arc<Stream>> {
+        let streams = runtime().streams.all().into_iter();
+        streams.filter(|other| Arc::ptr_eq(&other.device, &self.device) && other.is_blocking())
+    }
+
     fn is_blocking(&self) -> bool {
         !self.is_null && self.flags & NON_BLOCKING == 0
     }
 }
 
-/// The stream behind a handle: null (0), legacy (1) and per-thread (2) name the current device's null stream.
+/// `hipStreamPerThread`.
+pub(crate) const PER_THREAD: usize = 2;
+
+thread_local! {
+    static OWN: RefCell<OwnStreams> = RefCell::default();
+}
+
+/// The calling thread's default streams, by device; they end with the thread.
+#[derive(Default)]
+struct OwnStreams(HashMap<usize, usize>);
+
+impl Drop for OwnStreams {
+    fn drop(&mut self) {
+        for handle in self.0.values() {
+            // A device reset may have removed it already.
+            let _stream = runtime().streams.remove(*handle as hipStream_t);
+        }
+    }
+}
+
+impl OwnStreams {
+    /// The thread's stream on the current device.
+    fn get(&mut self) -> Arc<Stream> {
+        let device = current();
+        let known = self.0.get(&device.id).map(|handle| runtime().streams.get(*handle as hipStream_t));
+        if let Some(Ok(stream)) = known {
+            return stream;
+        }
+        let stream = Arc::new(Stream::new(device.clone(), 0, 0, false));
+        let handle: hipStream_t = runtime().streams.insert(stream.clone());
+        self.0.insert(device.id, handle as usize);
+        stream
+    }
+}
+
+/// The stream behind a handle: null (0) and legacy (1) name the current device's null stream, 2 the thread's
+/// own.
+///
+/// # Errors
+/// hipErrorContextIsDestroyed for a stale or invented handle, as ROCm answers.
 pub(crate) fn resolve(handle: hipStream_t) -> Result<Arc<Stream>, hipError_t> {
     match handle as usize {
-        0..=2 => Ok(current().null_stream().clone()),
-        _ => runtime().streams.get(handle).map_err(|_| hipError_t::hipErrorInvalidResourceHandle),
+        0 | 1 => Ok(current().null_stream().clone()),
+        PER_THREAD => Ok(OWN.with_borrow_mut(OwnStreams::get)),
+        _ => runtime().streams.get(handle).map_err(|_| hipError_t::hipErrorContextIsDestroyed),
     }
 }
 
@@ -122,7 +163,18 @@ fn create(stream: *mut hipStream_t, flags: u32, priority: i32) -> Status {
 }
 
 /// Reports the sticky fault, if any; nothing is ever outstanding.
-fn synchronize(stream: hipStream_t) -> Status {
+pub(crate) fn synchronize(stream: hipStream_t) -> Status {
+    let stream = resolve(stream)?;
+    if let Some(capture) = lock(&stream.capture).as_ref() {
+        capture.invalidate();
+        return Err(hipError_t::hipErrorStreamCaptureUnsupported);
+    }
+    capture::refuse_unsafe()?;
+    stream.device.refuse_after_fault()
+}
+
+/// Always ready, since commands run when they are enqueued.
+pub(crate) fn query(stream: hipStream_t) -> Status {
     let stream = resolve(stream)?;
     if let Some(capture) = lock(&stream.capture).as_ref() {
         capture.invalidate();
@@ -188,7 +240,7 @@ pub(crate) fn launch_host_function(stream: hipStream_t, function: hipHostFn_t, d
 }
 
 pub(crate) fn begin_capture(stream: hipStream_t, mode: hipStreamCaptureMode) -> Status {
-    if (stream as usize) <= 2 {
+    if (stream as usize) < PER_THREAD {
         return Err(hipError_t::hipErrorStreamCaptureUnsupported);
     }
     if mode > hipStreamCaptureMode_hipStreamCaptureModeRelaxed {
@@ -209,6 +261,10 @@ pub(crate) fn end_capture(stream: hipStream_t, graph: *mut hipGraph_t) -> Status
 
 pub(crate) fn is_capturing(stream: hipStream_t, status: *mut hipStreamCaptureStatus) -> Status {
     let stream = resolve(stream)?;
+    // The null stream waits for blocking streams, and a capturing one cannot be waited for.
+    if stream.is_null && stream.blocking_peers().any(|other| lock(&other.capture).is_some()) {
+        return Err(hipError_t::hipErrorStreamCaptureImplicit);
+    }
     // SAFETY: the caller's out-parameter.
     unsafe { put(status, state(&stream).0) }
 }
@@ -244,7 +300,7 @@ api! {
         if (stream as usize) <= 2 {
             return Err(hipError_t::hipErrorInvalidResourceHandle);
         }
-        let stream = runtime().streams.remove(stream)?;
+        let stream = runtime().streams.remove(stream).map_err(|_| hipError_t::hipErrorContextIsDestroyed)?;
         if let Some(capture) = lock(&stream.capture).take() {
             capture.invalidate();
         }
@@ -252,12 +308,8 @@ api! {
     }
     /// Waits for the stream: reports a fault of an earlier kernel.
     fn hipStreamSynchronize(stream: hipStream_t) { synchronize(stream) }
-    /// As `hipStreamSynchronize`; the per-thread default stream is the null stream here.
-    fn hipStreamSynchronize_spt(stream: hipStream_t) { synchronize(stream) }
     /// Always ready, since commands run when they are enqueued.
-    fn hipStreamQuery(stream: hipStream_t) { synchronize(stream) }
-    /// As `hipStreamQuery`.
-    fn hipStreamQuery_spt(stream: hipStream_t) { synchronize(stream) }
+    fn hipStreamQuery(stream: hipStream_t) { query(stream) }
     /// Makes later work of `stream` wait for `event`; flag 1 (external) makes the wait a node of a capture.
     fn hipStreamWaitEvent(stream: hipStream_t, event: hipEvent_t, flags: c_uint) {
         wait_event(stream, event, flags)

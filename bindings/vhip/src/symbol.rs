@@ -64,7 +64,7 @@ api! {
     /// Copies into a variable.
     fn hipMemcpyToSymbol(
         symbol: *const c_void, source: *const c_void, bytes: usize, offset: usize, kind: hipMemcpyKind,
-    ) { copy_to(symbol, source, bytes, offset, kind, NULL) }
+    ) { memory::now(|| copy_to(symbol, source, bytes, offset, kind, NULL)) }
     /// Copies into a variable in stream order.
     fn hipMemcpyToSymbolAsync(
         symbol: *const c_void, source: *const c_void, bytes: usize, offset: usize, kind: hipMemcpyKind,
@@ -73,7 +73,7 @@ api! {
     /// Copies out of a variable.
     fn hipMemcpyFromSymbol(
         target: *mut c_void, symbol: *const c_void, bytes: usize, offset: usize, kind: hipMemcpyKind,
-    ) { copy_from(target, symbol, bytes, offset, kind, NULL) }
+    ) { memory::now(|| copy_from(target, symbol, bytes, offset, kind, NULL)) }
     /// Copies out of a variable in stream order.
     fn hipMemcpyFromSymbolAsync(
         target: *mut c_void, symbol: *const c_void, bytes: usize, offset: usize, kind: hipMemcpyKind,

@@ -162,10 +162,54 @@ fn stale_handles_are_refused() {
     let mut stream = ptr::null_mut();
     ok!(rig, hipStreamCreate(&mut stream));
     ok!(rig, hipStreamDestroy(stream));
-    assert_eq!(raw!(rig, hipStreamSynchronize(stream)), hipError_t::hipErrorInvalidHandle);
-    assert_eq!(raw!(rig, hipStreamDestroy(stream)), hipError_t::hipErrorInvalidHandle);
+    assert_eq!(raw!(rig, hipStreamSynchronize(stream)), hipError_t::hipErrorContextIsDestroyed);
+    assert_eq!(raw!(rig, hipStreamDestroy(stream)), hipError_t::hipErrorContextIsDestroyed);
     assert_eq!(raw!(rig, hipEventDestroy(0x1230 as hipEvent_t)), hipError_t::hipErrorInvalidHandle);
     assert_eq!(raw!(rig, hipModuleUnload(stream.cast())), hipError_t::hipErrorInvalidHandle);
     assert_eq!(raw!(rig, hipGetLastError()), hipError_t::hipErrorInvalidHandle);
     assert_eq!(raw!(rig, hipGetLastError()), hipError_t::hipSuccess);
+}
+
+#[test]
+fn every_thread_has_a_stream_of_its_own() {
+    let rig = Rig::new();
+    let own = 2 as hipStream_t;
+    let mode = hipStreamCaptureMode_hipStreamCaptureModeRelaxed;
+    let (mut status, mut graph) = (9, ptr::null_mut());
+    ok!(rig, hipStreamBeginCapture(own, mode));
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| {
+            let mut status = 9;
+            let own = 2 as hipStream_t;
+            ok!(rig, hipStreamIsCapturing(own, &mut status));
+            ok!(rig, hipStreamSynchronize(own));
+            status
+        });
+        assert_eq!(other.join().unwrap(), hipStreamCaptureStatus_hipStreamCaptureStatusNone);
+    });
+    ok!(rig, hipStreamIsCapturing(own, &mut status));
+    assert_eq!(status, hipStreamCaptureStatus_hipStreamCaptureStatusActive);
+    assert_eq!(
+        raw!(rig, hipStreamIsCapturing(ptr::null_mut(), &mut status)),
+        hipError_t::hipErrorStreamCaptureImplicit
+    );
+    ok!(rig, hipStreamEndCapture(own, &mut graph));
+    ok!(rig, hipGraphDestroy(graph));
+    // It is ordered with the null stream, and cannot be destroyed.
+    ok!(rig, hipDeviceReset());
+    ok!(rig, hipStreamSynchronize(own));
+    assert_eq!(raw!(rig, hipStreamDestroy(own)), hipError_t::hipErrorInvalidHandle);
+}
+
+#[test]
+fn clashing_event_flags_are_refused() {
+    let rig = Rig::new();
+    let mut event = ptr::null_mut();
+    for (flags, accepted) in
+        [(0, true), (2 | 4, true), (4, false), (0x4000_0000 | 0x8000_0000, false), (8, false)]
+    {
+        let status = raw!(rig, hipEventCreateWithFlags(&mut event, flags));
+        let expected = if accepted { hipError_t::hipSuccess } else { hipError_t::hipErrorInvalidValue };
+        assert_eq!(status, expected, "{flags:#x}");
+    }
 }
