@@ -244,7 +244,8 @@ fn arguments(choice: Bf16Choice<'_>, shape: Bf16Shape, operands: &Bf16Operands<'
         out_is_bf16: u32::from(out_bytes == 2).into(),
         bias: operands.bias.as_ref().map_or(0, |bias| bias.address()).into(),
         add_bias: u32::from(operands.bias.is_some()).into(),
-        semaphores: if split > 1 { operands.semaphores.address() } else { 0 }.into(),
+        // AITER passes null when it does not split; a kernel that can split reads its semaphore even then.
+        semaphores: operands.semaphores.address().into(),
         ..Arguments::default()
     })
 }

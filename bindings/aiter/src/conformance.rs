@@ -6,6 +6,7 @@ mod f4gemm;
 mod family;
 mod fp8gemm;
 mod lab;
+mod mla;
 mod report;
 
 pub use case::{Line, Outcome, Tally};

@@ -22,6 +22,7 @@ mod f4gemm;
 mod fp8gemm;
 mod kernels;
 mod manifest;
+mod mla;
 mod operand;
 mod order;
 pub mod reference;
@@ -32,3 +33,6 @@ pub use error::{Error, Result};
 pub use f4gemm::{F4Choice, F4Gemm, F4Operands, F4Shape, F4Tile};
 pub use fp8gemm::{Fp8Choice, Fp8Gemm, Fp8Operands, Fp8Shape, Fp8Tile};
 pub use kernels::Kernels;
+pub use mla::{
+    MLA_KEY, MLA_VALUE, Mla, MlaChoice, MlaFormat, MlaOperands, MlaRow, MlaShape, MlaTask, MlaWork, WorkItem,
+};

@@ -80,7 +80,8 @@ impl<'a> Row<'a> {
         Ok(self.fields.get(index).map_or("", String::as_str))
     }
 
-    fn fail(&self, reason: String) -> Error {
+    /// An error about this row.
+    pub(crate) fn fail(&self, reason: String) -> Error {
         Error::Manifest { path: self.manifest.path.clone(), line: self.line, reason }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{FamilyReport, Lab, bf16gemm, f4gemm, fp8gemm};
+use super::{FamilyReport, Lab, bf16gemm, f4gemm, fp8gemm, mla};
 use crate::Result;
 
 /// A family of AITER's kernels.
@@ -15,11 +15,13 @@ pub enum Family {
     Bf16gemm,
     /// Dense FP8 GEMM with block scales.
     Fp8gemm,
+    /// Decode attention over a latent cache.
+    Mla,
 }
 
 impl Family {
     /// All families, in the order of the report.
-    pub const ALL: [Family; 3] = [Family::F4gemm, Family::Bf16gemm, Family::Fp8gemm];
+    pub const ALL: [Family; 4] = [Family::F4gemm, Family::Bf16gemm, Family::Fp8gemm, Family::Mla];
 
     /// Runs every object of the family over its shapes.
     ///
@@ -40,6 +42,10 @@ impl Family {
                 fp8gemm::run(lab)?;
                 fp8gemm::BOUND
             }
+            Family::Mla => {
+                mla::run(lab)?;
+                mla::BOUND
+            }
         };
         Ok(FamilyReport { family: self, lines: lab.take_lines(), bound })
     }
@@ -51,6 +57,7 @@ impl fmt::Display for Family {
             Family::F4gemm => "f4gemm",
             Family::Bf16gemm => "bf16gemm",
             Family::Fp8gemm => "fp8gemm_blockscale",
+            Family::Mla => "mla",
         })
     }
 }

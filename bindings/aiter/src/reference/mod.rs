@@ -5,7 +5,9 @@
 //! the rounding of the stored format. No tolerance is typed in anywhere.
 
 mod allowed;
+mod attention;
 mod product;
 
 pub use allowed::{Allowed, Stored};
+pub use attention::{AttentionHead, AttentionQuery, AttentionRounding, attention};
 pub use product::{Dot, FP8_BLOCK, Mxfp4Matrix, bf16_product, fp8_block_product, mxfp4_product};

@@ -1,0 +1,281 @@
+//! Conformance of `mla` decode kernels.
+
+use std::fmt;
+
+use numerics::{bf16, e4m3};
+
+use super::{Lab, Outcome, Tally};
+use crate::reference::{Allowed, AttentionHead, AttentionQuery, AttentionRounding, Stored, attention};
+use crate::{
+    MLA_KEY, MLA_VALUE, Mla, MlaChoice, MlaFormat, MlaOperands, MlaRow, MlaShape, MlaTask, MlaWork, Result,
+};
+
+pub(super) const BOUND: &str = "scores are f32 sums of 576 products (576 · 2^-23 · Σ|q·k|), exp2 and the shift by \
+                                the maximum err by 16 · 2^-23 of the exponent; probabilities are stored as bf16 \
+                                (2^-8) or e4m3 (2^-4, at least 2^-10 of the largest), the errors of the n terms \
+                                bounded by the smaller of their sum and 8·√Σ² (Hoeffding); normalisation and the \
+                                sum over n keys err by n · 2^-23; splits are merged here in f64; bf16 results are \
+                                rounded or cut off (2^-7).";
+
+/// One case: sequences of these lengths, in pages of this size, in this many splits.
+#[derive(Clone, Copy)]
+struct Case {
+    lengths: &'static [usize],
+    page: usize,
+    splits: usize,
+}
+
+pub(super) fn run(lab: &mut Lab) -> Result<()> {
+    let family = Mla::open(lab.kernels())?;
+    for row in family.rows() {
+        for case in CASES {
+            lab.case(&row.object, case.to_string(), |lab| match excluded(row) {
+                Some(reason) => Ok(Outcome::Excluded(reason.to_owned())),
+                None => compare(lab, row, case),
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// The lengths: 1, around 64, 128 and 196 (AITER's unit of splitting), tails of pages; unequal sequences; more
+/// splits than blocks of keys.
+const CASES: &[Case] = &[
+    Case { lengths: &[8], page: 1, splits: 1 },
+    Case { lengths: &[64], page: 1, splits: 1 },
+    Case { lengths: &[63, 65], page: 1, splits: 1 },
+    Case { lengths: &[129], page: 1, splits: 1 },
+    Case { lengths: &[195, 196, 197], page: 1, splits: 1 },
+    Case { lengths: &[500], page: 1, splits: 1 },
+    Case { lengths: &[8], page: 1, splits: 2 },
+    Case { lengths: &[128], page: 1, splits: 2 },
+    Case { lengths: &[130, 33], page: 1, splits: 2 },
+    Case { lengths: &[195, 196, 197], page: 1, splits: 3 },
+    Case { lengths: &[300], page: 1, splits: 4 },
+    Case { lengths: &[1000], page: 1, splits: 5 },
+    Case { lengths: &[700, 20], page: 1, splits: 16 },
+];
+
+fn excluded(row: &MlaRow) -> Option<&'static str> {
+    if row.prefill {
+        Some("a prefill kernel, with another argument struct")
+    } else if row.sharded {
+        Some("a kernel for a cache sharded over several devices")
+    } else if row.persistent {
+        Some("persistent")
+    } else {
+        None
+    }
+}
+
+fn compare(lab: &mut Lab, row: &MlaRow, case: &Case) -> Result<Outcome> {
+    // Kernels for any number of tokens are run with two.
+    let tokens = if row.tokens == 0 { 2 } else { row.tokens };
+    let task = MlaTask {
+        q: row.q,
+        kv: row.kv,
+        heads: row.heads,
+        tokens,
+        persistent: row.persistent,
+        causal: row.causal,
+        lse: row.lse,
+    };
+    let family = Mla::open(lab.kernels())?;
+    // The rows of a workgroup are the choice's, also when it picks a twin of this row.
+    let choice = MlaChoice { row, ..family.choose(task)? };
+    let problem = Problem::new(lab, row, case, tokens);
+    let shape = MlaShape {
+        batch: case.lengths.len(),
+        tokens,
+        heads: row.heads,
+        page: case.page,
+        splits: case.splits,
+    };
+    let all = shape.batch * tokens;
+    let device_q = lab.upload(&problem.q_codes)?;
+    let device_kv = lab.upload(&problem.kv_codes)?;
+    let starts = |step: usize| (0..=shape.batch).map(|index| (index * step) as i32).collect::<Vec<_>>();
+    let (q_start, split_start) = (lab.upload(&starts(tokens))?, lab.upload(&starts(case.splits))?);
+    let page_start = lab.upload(&problem.page_start)?;
+    let pages = lab.upload(&problem.pages)?;
+    let last_page = lab.upload(&problem.last_page)?;
+    let scales = lab.upload(&[Problem::Q_SCALE as f32, Problem::KV_SCALE as f32])?;
+    let is_final = case.splits == 1 && row.stores_bf16_unsplit();
+    let len = all * case.splits * row.heads * MLA_VALUE;
+    let partial = lab.output::<f32>(if is_final { len / 2 } else { len })?;
+    let partial_lse = lab.output::<f32>(all * case.splits * row.heads)?;
+    let operands = MlaOperands {
+        q: device_q.as_slice(),
+        kv: device_kv.as_slice(),
+        q_start: q_start.as_slice(),
+        page_start: page_start.as_slice(),
+        pages: pages.as_slice(),
+        last_page: last_page.as_slice(),
+        scale: Problem::SCALE as f32,
+        scales: scales.as_slice(),
+        partial: partial.as_slice()?,
+        partial_lse: partial_lse.as_slice()?,
+        work: MlaWork::Grid(split_start.as_slice()),
+    };
+    family.launch(choice, shape, &operands, lab.stream())?;
+    lab.finish(&partial, |partial| {
+        let mut tally = Tally::default();
+        let lse = partial_lse.as_slice().and_then(|slice| slice.to_vec()).unwrap_or_default();
+        let halves: &[u16] = bytemuck::cast_slice(partial);
+        for token in 0..all {
+            for head in 0..row.heads {
+                let truth = problem.head(row, token, head);
+                let name = |d: usize| format!("token {token} head {head} [{d}]");
+                if is_final {
+                    let at = (token * row.heads + head) * MLA_VALUE;
+                    for d in 0..MLA_VALUE {
+                        let allowed = Allowed::new(truth.value[d], truth.error[d], Stored::Bf16Truncated);
+                        tally.add(allowed, f64::from(bf16::to_f32(halves[at + d])), || name(d));
+                    }
+                } else {
+                    let merged = merge(partial, &lse, (token, head), (case.splits, row.heads));
+                    for d in 0..MLA_VALUE {
+                        let allowed = Allowed::new(truth.value[d], truth.error[d], Stored::F32);
+                        tally.add(allowed, merged.value[d], || name(d));
+                    }
+                    tally.add(Allowed::new(truth.lse, truth.lse_error, Stored::F32), merged.lse, || {
+                        format!("token {token} head {head} lse")
+                    });
+                }
+            }
+        }
+        tally
+    })
+}
+
+/// A merged head.
+struct Merged {
+    value: Vec<f64>,
+    lse: f64,
+}
+
+/// Merges the splits of a head by their log-sum-exp. A split without keys has -inf and counts for nothing, whatever
+/// its partial result.
+fn merge(
+    partial: &[f32],
+    lse: &[f32],
+    (token, head): (usize, usize),
+    (splits, heads): (usize, usize),
+) -> Merged {
+    let place = |split: usize| (token * splits + split) * heads + head;
+    let lses: Vec<f64> = (0..splits).map(|split| f64::from(lse[place(split)])).collect();
+    let largest = lses.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let (mut value, mut total) = (vec![0.0; MLA_VALUE], 0.0);
+    for (split, lse) in lses.iter().enumerate() {
+        let weight = (lse - largest).exp();
+        if weight == 0.0 {
+            continue;
+        }
+        total += weight;
+        let from = &partial[place(split) * MLA_VALUE..][..MLA_VALUE];
+        value.iter_mut().zip(from).for_each(|(sum, &part)| *sum += weight * f64::from(part));
+    }
+    value.iter_mut().for_each(|sum| *sum /= total);
+    Merged { value, lse: largest + total.ln() }
+}
+
+/// Random queries and caches with their layout on the device.
+struct Problem {
+    tokens: usize,
+    heads: usize,
+    q: Vec<f64>,
+    q_codes: Vec<u8>,
+    /// The cached tokens of each sequence, in order.
+    caches: Vec<Vec<Vec<f64>>>,
+    kv_codes: Vec<u8>,
+    page_start: Vec<i32>,
+    pages: Vec<i32>,
+    last_page: Vec<i32>,
+}
+
+impl Problem {
+    /// Weight of the scores, large enough for the softmax to prefer a few keys.
+    const SCALE: f64 = 0.125;
+    const Q_SCALE: f64 = 0.75;
+    const KV_SCALE: f64 = 0.5;
+
+    fn new(lab: &mut Lab, row: &MlaRow, case: &Case, tokens: usize) -> Self {
+        let all = case.lengths.len() * tokens;
+        let (q, q_codes) = numbers(lab, row.q, all * row.heads * MLA_KEY);
+        let counts: Vec<usize> = case.lengths.iter().map(|length| length.div_ceil(case.page)).collect();
+        let total: usize = counts.iter().sum();
+        // Every other page of the cache belongs to nobody, and the pages of a sequence are in no order.
+        let (kv, kv_codes) = numbers(lab, row.kv, 2 * total * case.page * MLA_KEY);
+        let mut pages: Vec<i32> = (0..2 * total as i32).collect();
+        for index in (1..pages.len()).rev() {
+            pages.swap(index, lab.below(index as u32 + 1) as usize);
+        }
+        pages.truncate(total);
+        let mut page_start = vec![0_i32];
+        let (mut caches, mut last_page) = (Vec::new(), Vec::new());
+        for (&length, &count) in case.lengths.iter().zip(&counts) {
+            let first = page_start[page_start.len() - 1] as usize;
+            page_start.push((first + count) as i32);
+            last_page.push((length - (count - 1) * case.page) as i32);
+            let token = |index: usize| {
+                let slot = pages[first + index / case.page] as usize * case.page + index % case.page;
+                kv[slot * MLA_KEY..][..MLA_KEY].to_vec()
+            };
+            caches.push((0..length).map(token).collect());
+        }
+        Self { tokens, heads: row.heads, q, q_codes, caches, kv_codes, page_start, pages, last_page }
+    }
+
+    /// The truth of one head of one token.
+    fn head(&self, row: &MlaRow, token: usize, head: usize) -> AttentionHead {
+        let (sequence, within) = (token / self.tokens, token % self.tokens);
+        let cache = &self.caches[sequence];
+        // The last token sees everything, each one before it one key less.
+        let hidden = if row.causal { self.tokens - 1 - within } else { 0 };
+        let keys: Vec<&[f64]> = cache[..cache.len() - hidden].iter().map(Vec::as_slice).collect();
+        let factor = |format, scale| if format == MlaFormat::Fp8 { scale } else { 1.0 };
+        let (q_scale, kv_scale) = (factor(row.q, Self::Q_SCALE), factor(row.kv, Self::KV_SCALE));
+        let query = AttentionQuery {
+            q: &self.q[(token * self.heads + head) * MLA_KEY..][..MLA_KEY],
+            keys: &keys,
+            scale: Self::SCALE * q_scale * kv_scale,
+            value_scale: kv_scale,
+        };
+        let rounding = match row.q {
+            MlaFormat::Bf16 => (2.0_f64.powi(-8), 0.0),
+            MlaFormat::Fp8 => (2.0_f64.powi(-4), 2.0_f64.powi(-10)),
+        };
+        let rounding = AttentionRounding {
+            probability: rounding.0,
+            probability_floor: rounding.1,
+            exponent_steps: 16.0,
+        };
+        attention(query, MLA_VALUE, rounding)
+    }
+}
+
+/// Random numbers, and their codes as bytes.
+fn numbers(lab: &mut Lab, format: MlaFormat, len: usize) -> (Vec<f64>, Vec<u8>) {
+    let (mut values, mut codes) = (Vec::with_capacity(len), Vec::with_capacity(len * format.bytes()));
+    for _ in 0..len {
+        match format {
+            MlaFormat::Bf16 => {
+                let code = bf16::from_f32_rne(lab.normal());
+                values.push(f64::from(bf16::to_f32(code)));
+                codes.extend(code.to_le_bytes());
+            }
+            MlaFormat::Fp8 => {
+                let code = e4m3::from_f32_rne(lab.normal());
+                values.push(f64::from(e4m3::to_f32(code)));
+                codes.push(code);
+            }
+        }
+    }
+    (values, codes)
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "lengths {:?} page {} splits {}", self.lengths, self.page, self.splits)
+    }
+}
