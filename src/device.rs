@@ -55,7 +55,7 @@ impl OpenDevice {
         match choice {
             DeviceChoice::Virtual => Self::open_kind(RuntimeKind::Virtual),
             DeviceChoice::Rocm => Self::open_kind(RuntimeKind::Rocm),
-            // A machine without ROCm is the usual case, not a failure.
+            // A machine without ROCm is the usual case, not a failure. The device is named beside every result.
             DeviceChoice::Auto => {
                 Self::open_kind(RuntimeKind::Rocm).or_else(|_| Self::open_kind(RuntimeKind::Virtual))
             }

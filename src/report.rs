@@ -28,7 +28,7 @@ pub fn print(text: &str) -> Result<()> {
 /// Writes one JSON document to stdout.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub fn print_json(verb: &str, content: &impl Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(&Record::new(verb, content)).expect("reports are plain data");
     print(&format!("{text}\n"))

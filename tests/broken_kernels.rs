@@ -114,6 +114,21 @@ fn an_endless_loop_is_a_fault_within_it() {
 }
 
 #[test]
+fn a_missing_wait_shows_when_results_come_late() {
+    let (finding, text) = finding("missing_wait", "schedule");
+    assert!(finding["schedule"].as_str().unwrap().ends_with("late results"), "{finding:#}");
+    // In order, with results at once, this kernel is right: only the late run tells.
+    assert!(!text.contains("differ from the reference"), "{text}");
+    let place = format!(
+        "{} differs between schedules: byte {} of row {} is ",
+        finding["output"].as_str().unwrap(),
+        finding["byte"],
+        finding["row"]
+    );
+    assert!(text.contains(&place), "{place} is not in\n{text}");
+}
+
+#[test]
 fn the_first_failure_ends_a_check_unless_it_keeps_going() {
     let check = |keep_going: &[&str]| {
         let mut arguments = vec!["check", "nibble_order", "wrong_rounding", "--no-store", "--json"];
