@@ -105,16 +105,21 @@ impl ExecutableGraph {
         Ok(ends.into_iter().fold(at, f64::max))
     }
 
-    /// Whether both have the same kinds of nodes in the same order, and kernels of the same name.
-    pub(crate) fn has_shape_of(&self, other: &ExecutableGraph) -> bool {
-        let same = |(a, b): (&Node, &Node)| {
-            let kernels = match (&a.command, &b.command) {
-                (Command::Kernel(a), Command::Kernel(b)) => a.function.kernel() == b.function.kernel(),
-                _ => true,
-            };
-            kernels && node_type(&a.command) == node_type(&b.command) && a.after == b.after
-        };
-        self.nodes.len() == other.nodes.len() && self.nodes.iter().zip(&other.nodes).all(same)
+    /// What keeps `other` from taking this graph's place, and the node of `other` where it shows: as many
+    /// nodes of the same kinds in the same order can, whatever they are about.
+    pub(crate) fn difference(&self, other: &ExecutableGraph) -> Option<(hipGraphExecUpdateResult, usize)> {
+        if self.nodes.len() != other.nodes.len() {
+            return Some((hipGraphExecUpdateResult_hipGraphExecUpdateErrorTopologyChanged, 0));
+        }
+        self.nodes.iter().zip(&other.nodes).find_map(|(own, new)| {
+            if node_type(&own.command) != node_type(&new.command) {
+                Some((hipGraphExecUpdateResult_hipGraphExecUpdateErrorNodeTypeChanged, new.handle))
+            } else if own.after != new.after {
+                Some((hipGraphExecUpdateResult_hipGraphExecUpdateErrorTopologyChanged, new.handle))
+            } else {
+                None
+            }
+        })
     }
 }
 

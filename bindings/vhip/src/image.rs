@@ -65,7 +65,7 @@ pub(crate) unsafe fn read(pointer: *const c_void) -> Result<Vec<u8>, hipError_t>
 }
 
 /// How many bytes from `pointer` on are readable without a gap, as the kernel's list of mappings says.
-fn readable_bytes(pointer: *const c_void) -> usize {
+pub(crate) fn readable_bytes(pointer: *const c_void) -> usize {
     let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
     readable_in(&maps, pointer as usize)
 }

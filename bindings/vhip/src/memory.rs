@@ -13,7 +13,7 @@ use crate::{
     capture,
     command::{Address, Command},
     device::{MEMORY_BYTES, VirtualDevice},
-    extension,
+    extension, image,
     pointer::owner,
     runtime::{current, lock, runtime},
     stream,
@@ -21,6 +21,8 @@ use crate::{
 
 /// Pitch granule of 2-D allocations, bytes.
 const PITCH: usize = 256;
+/// hipHostRegister's flags: portable, mapped, I/O, read-only, uncached.
+const REGISTER_FLAGS: u32 = 0xf | 0x8000_0000;
 
 fn allocate(target: *mut *mut c_void, bytes: usize, kind: AllocationKind) -> Status {
     if target.is_null() {
@@ -264,8 +266,12 @@ api! {
     /// Frees pinned host memory.
     fn hipFreeHost(pointer: *mut c_void) { release(pointer, &[AllocationKind::Host]) }
     /// Makes a host range visible to the device.
-    fn hipHostRegister(pointer: *mut c_void, bytes: usize, _flags: c_uint) {
-        if pointer.is_null() || bytes == 0 {
+    fn hipHostRegister(pointer: *mut c_void, bytes: usize, flags: c_uint) {
+        if pointer.is_null() || bytes == 0 || flags & !REGISTER_FLAGS != 0 {
+            return Err(hipError_t::hipErrorInvalidValue);
+        }
+        if image::readable_bytes(pointer) < bytes {
+            eprintln!("vhip: hipHostRegister of {bytes} bytes at {pointer:p}, which are not all mapped");
             return Err(hipError_t::hipErrorInvalidValue);
         }
         if owner(pointer as Address).is_some() {

@@ -171,21 +171,17 @@ api! {
         let executable = runtime().executables.get(executable).map_err(|_| hipError_t::hipErrorInvalidValue)?;
         let fresh = lock(&*graph::resolve(graph)?).instantiate()?;
         let mut executable = lock(&executable);
-        let same = executable.has_shape_of(&fresh);
-        if same {
+        let difference = executable.difference(&fresh);
+        let (outcome, at) = difference.unwrap_or((hipGraphExecUpdateResult_hipGraphExecUpdateSuccess, 0));
+        if difference.is_none() {
             *executable = fresh;
         }
         if !node.is_null() {
             // SAFETY: the caller's out-parameter, not null.
-            unsafe { put(node, std::ptr::null_mut())? };
+            unsafe { put(node, at as hipGraphNode_t)? };
         }
-        let outcome = if same {
-            hipGraphExecUpdateResult_hipGraphExecUpdateSuccess
-        } else {
-            hipGraphExecUpdateResult_hipGraphExecUpdateErrorTopologyChanged
-        };
         // SAFETY: the caller's out-parameter.
         unsafe { put(result, outcome)? };
-        if same { Ok(()) } else { Err(hipError_t::hipErrorGraphExecUpdateFailure) }
+        difference.map_or(Ok(()), |_| Err(hipError_t::hipErrorGraphExecUpdateFailure))
     }
 }

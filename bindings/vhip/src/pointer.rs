@@ -117,6 +117,9 @@ pub(crate) fn fill_nanos(bytes: u64) -> f64 {
     bytes as f64 / MEMORY_BYTES_PER_NANO
 }
 
+/// hipInvalidDeviceId.
+const NO_DEVICE: c_int = -2;
+
 /// HIP's memory type of an allocation.
 fn memory_type(kind: AllocationKind) -> hipMemoryType {
     match kind {
@@ -127,24 +130,30 @@ fn memory_type(kind: AllocationKind) -> hipMemoryType {
 }
 
 api! {
-    /// What a pointer points to.
+    /// What a pointer points to; host memory that nobody registered is no error.
     fn hipPointerGetAttributes(attributes: *mut hipPointerAttribute_t, pointer: *const c_void) {
-        let (device, allocation) = owner(pointer as Address).ok_or(hipError_t::hipErrorInvalidValue)?;
-        let host = match memory_type(allocation.kind) {
-            hipMemoryType_hipMemoryTypeDevice => std::ptr::null_mut(),
-            _ => pointer.cast_mut(),
-        };
-        // SAFETY: the caller's out-parameter.
-        unsafe {
-            put(attributes, hipPointerAttribute_t {
-                type_: memory_type(allocation.kind),
-                device: device.id as c_int,
-                devicePointer: pointer.cast_mut(),
-                hostPointer: host,
-                isManaged: (allocation.kind == AllocationKind::Managed) as c_int,
-                allocationFlags: 0,
-            })
+        if pointer.is_null() {
+            return Err(hipError_t::hipErrorInvalidValue);
         }
+        let mut found = hipPointerAttribute_t {
+            type_: hipMemoryType_hipMemoryTypeUnregistered,
+            device: NO_DEVICE,
+            devicePointer: std::ptr::null_mut(),
+            hostPointer: std::ptr::null_mut(),
+            isManaged: 0,
+            allocationFlags: 0,
+        };
+        if let Some((device, allocation)) = owner(pointer as Address) {
+            found.type_ = memory_type(allocation.kind);
+            found.device = device.id as c_int;
+            found.devicePointer = pointer.cast_mut();
+            if found.type_ != hipMemoryType_hipMemoryTypeDevice {
+                found.hostPointer = pointer.cast_mut();
+            }
+            found.isManaged = (allocation.kind == AllocationKind::Managed) as c_int;
+        }
+        // SAFETY: the caller's out-parameter.
+        unsafe { put(attributes, found) }
     }
     /// One attribute of a pointer.
     fn hipPointerGetAttribute(data: *mut c_void, which: hipPointer_attribute, pointer: hipDeviceptr_t) {

@@ -187,7 +187,9 @@ pub(crate) fn wait_event(stream: hipStream_t, event: hipEvent_t, flags: c_uint) 
     if flags > 1 {
         return Err(hipError_t::hipErrorInvalidValue);
     }
-    let (stream, event) = (resolve(stream)?, runtime().events.get(event)?);
+    // ROCm tells a stale stream by this code here, and by another one everywhere else.
+    let stream = resolve(stream).map_err(|_| hipError_t::hipErrorInvalidHandle)?;
+    let event = runtime().events.get(event)?;
     if let Some(point) = event.captured() {
         return Capture::join(&stream, point);
     }

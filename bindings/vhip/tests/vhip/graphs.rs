@@ -230,6 +230,22 @@ fn a_graph_built_by_hand_runs_in_the_order_of_its_edges() {
     ok!(rig, hipGraphInstantiateWithFlags(&mut executable, graph, 0));
     ok!(rig, hipGraphLaunch(executable, ptr::null_mut()));
     assert_eq!(result, [4.0; 64]);
+    // The same shape with another value; then one node more.
+    let (mut other, mut node, mut outcome) = (ptr::null_mut(), ptr::null_mut(), 9);
+    ok!(rig, hipGraphCreate(&mut other, 0));
+    let params = hipMemsetParams { value: 2f32.to_bits(), ..params };
+    ok!(rig, hipGraphAddMemsetNode(&mut node, other, ptr::null(), 0, &params));
+    let mut small = ptr::null_mut();
+    ok!(rig, hipGraphInstantiateWithFlags(&mut small, other, 0));
+    assert_eq!(
+        raw!(rig, hipGraphExecUpdate(executable, other, &mut node, &mut outcome)),
+        hipError_t::hipErrorGraphExecUpdateFailure
+    );
+    assert_eq!(outcome, hipGraphExecUpdateResult_hipGraphExecUpdateErrorTopologyChanged);
+    ok!(rig, hipGraphExecUpdate(executable, graph, &mut node, &mut outcome));
+    assert_eq!(outcome, hipGraphExecUpdateResult_hipGraphExecUpdateSuccess);
+    ok!(rig, hipGraphLaunch(small, ptr::null_mut()));
+    assert_eq!(data.to_vec().unwrap(), [2.0; 64]);
     ok!(rig, hipGraphAddDependencies(graph, &copy, &fill, 1));
     assert_eq!(
         raw!(rig, hipGraphInstantiateWithFlags(&mut executable, graph, 0)),

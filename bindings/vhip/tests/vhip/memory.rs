@@ -106,10 +106,8 @@ fn pointers_know_what_they_point_to() {
     let local = 0;
     // SAFETY: as above.
     let mut attributes: hipPointerAttribute_t = unsafe { std::mem::zeroed() };
-    assert_eq!(
-        raw!(rig, hipPointerGetAttributes(&mut attributes, ptr::from_ref(&local).cast())),
-        hipError_t::hipErrorInvalidValue
-    );
+    ok!(rig, hipPointerGetAttributes(&mut attributes, ptr::from_ref(&local).cast()));
+    assert_eq!((attributes.type_, attributes.device), (hipMemoryType_hipMemoryTypeUnregistered, -2));
     assert_eq!(raw!(rig, hipFree(host)), hipError_t::hipErrorInvalidValue, "hipHostFree's");
     ok!(rig, hipHostFree(host));
     ok!(rig, hipFree(managed));
@@ -131,6 +129,10 @@ fn kernels_reach_pinned_and_registered_host_memory_only() {
 
     let mut plain = vec![0i32; 4];
     let range = plain.as_mut_ptr();
+    for (bytes, flags) in [(0, 0), (16, 0x10), (1 << 46, 0)] {
+        let status = raw!(rig, hipHostRegister(range.cast(), bytes, flags));
+        assert_eq!(status, hipError_t::hipErrorInvalidValue, "{bytes} bytes, flags {flags:#x}");
+    }
     ok!(rig, hipHostRegister(range.cast(), 16, 0));
     assert_eq!(
         raw!(rig, hipHostRegister(range.cast(), 16, 0)),
