@@ -11,6 +11,8 @@ DEVICE u32x4 decode(uint32_t codes, f32 scale) {
           bits_as<uint32_t>(__builtin_amdgcn_cvt_scalef32_pk_bf16_fp4(codes, scale, 3))};
 }
 
+static_assert(BLOCKS_PER_WORKGROUP == THREADS, "a lane loads one block");
+
 KERNEL(THREADS) dequantise_mxfp4(DequantiseMxfp4 p) {
   const uint64_t stride = p.out_stride * sizeof(bf16);
   const Blocks<Scales::SCALES> blocks(p.m, p.k, stride != p.k * sizeof(bf16) || p.data_stride != p.k / 2);

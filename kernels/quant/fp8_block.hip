@@ -47,6 +47,8 @@ struct Groups {
   }
 };
 
+static_assert(BLOCKS_PER_WORKGROUP * 4 == THREADS, "a row of 16 lanes takes four groups");
+
 KERNEL(THREADS) quantise_fp8(QuantiseFp8 p) {
   const uint32_t columns = (p.k + GROUP - 1) / GROUP, total = p.m * columns;
   const uint32_t first = (workgroup() * WAVES + wave()) * 16;

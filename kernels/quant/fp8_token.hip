@@ -37,6 +37,8 @@ struct Tile {
   }
 };
 
+static_assert(ROWS_PER_WORKGROUP == 1, "the workgroup's reduction is the row's");
+
 KERNEL(THREADS) quantise_fp8(QuantiseFp8 p) {
   const uint32_t row = workgroup(), chunks = p.k / Chunk<TYPE>::ELEMENTS;
   const uint32_t last = (chunks - 1) / TILE_CHUNKS;

@@ -5,6 +5,8 @@
 #include "blocks.h"
 #include "params.h"
 
+static_assert(BLOCKS_PER_WORKGROUP == THREADS, "a lane stores one block");
+
 KERNEL(THREADS) quantise_mxfp4(QuantiseMxfp4 p) {
   using Element = Fragment<TYPE>;
   const uint64_t stride = p.x_stride * sizeof(TYPE);

@@ -68,6 +68,8 @@ DEVICE u32x4 narrow(const Computed& x) {
 
 DEVICE f32 add(f32 a, f32 b) { return a + b; }
 
+static_assert(ROWS_PER_WORKGROUP == 1, "the workgroup's reduction is the row's");
+
 KERNEL(THREADS) rms_norm_mxfp4(RmsNormMxfp4 p) {
   const Row r = {p, workgroup(), p.k / BLOCK};
   const RowScales<ORDER> scales(p.scales, r.row, r.groups);

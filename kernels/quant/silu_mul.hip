@@ -13,6 +13,8 @@ DEVICE vec<f32, 2> silu_mul(vec<f32, 2> gate, vec<f32, 2> up) {
   return gate * vec<f32, 2>{__builtin_amdgcn_rcpf(below.x), __builtin_amdgcn_rcpf(below.y)} * up;
 }
 
+static_assert(BLOCKS_PER_WORKGROUP == THREADS, "a lane stores one block");
+
 KERNEL(THREADS) silu_mul_mxfp4(SiluMulMxfp4 p) {
   using Element = Fragment<TYPE>;
   const uint64_t stride = p.x_stride * sizeof(TYPE), row = uint64_t(p.k) * sizeof(TYPE);

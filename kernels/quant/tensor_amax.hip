@@ -4,6 +4,8 @@
 #include "params.h"
 #include "tensor.h"
 
+static_assert(ELEMENTS_PER_WORKGROUP == 32 * THREADS, "a lane takes 32 elements");
+
 KERNEL(THREADS) tensor_amax(TensorAmax p) {
   const uint64_t stride = p.x_stride * sizeof(TYPE);
   const RowMajor blocks(p.m, p.k, stride != p.k * sizeof(TYPE));
