@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 
 use crate::{
     fault::Fault,
+    lanes::Lanes,
     op::Op,
     wave::{Cx, Wave},
 };
@@ -111,10 +112,55 @@ macro_rules! simd {
 }
 pub(crate) use simd;
 
+/// Copies the lanes of `value` whose bit of `mask` is set.
+#[inline(always)]
+pub(crate) fn blend(target: &mut Lanes, value: &Lanes, mask: u64) {
+    if mask == !0 {
+        *target = *value;
+        return;
+    }
+    #[cfg(target_arch = "x86_64")]
+    match level() {
+        Level::Portable => {}
+        // SAFETY: the CPU has what the level names.
+        Level::Avx2 => return unsafe { vector::blend_avx2(target, value, mask) },
+        // SAFETY: as above.
+        Level::Avx512 => return unsafe { vector::blend_avx512(target, value, mask) },
+    }
+    blend_lanes(target, value, mask);
+}
+
+/// [`blend`] in a form that baseline SIMD can do: without shifts by lane.
+#[inline(always)]
+fn blend_lanes(target: &mut Lanes, value: &Lanes, mask: u64) {
+    const BITS: [u32; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
+    for group in 0..8 {
+        let byte = (mask >> (8 * group)) as u32 & 0xff;
+        for (j, bit) in BITS.iter().enumerate() {
+            let lane = 8 * group + j;
+            target[lane] = if byte & bit != 0 { value[lane] } else { target[lane] };
+        }
+    }
+}
+
+/// Lane i of the result is lane `sources[i]` of `source`. With `in_rows`, all sources lie in the row of 16 lanes
+/// of their result. Beyond 63, any lane.
+#[inline(always)]
+pub(crate) fn permute(source: &Lanes, sources: &[u8; 64], in_rows: bool) -> Lanes {
+    #[cfg(target_arch = "x86_64")]
+    if in_rows && level() == Level::Avx512 {
+        // SAFETY: the CPU has what the level names.
+        return unsafe { vector::permute_rows_avx512(source, sources) };
+    }
+    Lanes(std::array::from_fn(|lane| source[sources[lane] as usize & 63]))
+}
+
 /// Vector registers of the host from and to slices of dwords.
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod vector {
     use std::arch::x86_64::*;
+
+    use crate::lanes::Lanes;
 
     /// A 32-bit integer.
     ///
@@ -157,5 +203,36 @@ pub(crate) mod vector {
         let to = &mut to[..16];
         // SAFETY: `to` is 64 writable bytes of a type that takes any bits; no alignment is needed.
         unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), value) }
+    }
+
+    /// [`blend`](super::blend).
+    #[target_feature(enable = "avx2")]
+    pub(super) fn blend_avx2(target: &mut Lanes, value: &Lanes, mask: u64) {
+        super::blend_lanes(target, value, mask);
+    }
+
+    /// [`blend`](super::blend).
+    #[target_feature(enable = "avx512f")]
+    pub(super) fn blend_avx512(target: &mut Lanes, value: &Lanes, mask: u64) {
+        for row in 0..4 {
+            let (old, new) = (load512(&target[16 * row..]), load512(&value[16 * row..]));
+            let blended = _mm512_mask_mov_epi32(old, (mask >> (16 * row)) as u16, new);
+            store512(&mut target[16 * row..], blended);
+        }
+    }
+
+    /// [`permute`](super::permute) within rows of 16 lanes.
+    #[target_feature(enable = "avx512f")]
+    pub(super) fn permute_rows_avx512(source: &Lanes, sources: &[u8; 64]) -> Lanes {
+        let mut result = Lanes::ZERO;
+        for row in 0..4 {
+            let from: [u8; 16] = sources[16 * row..][..16].try_into().expect("16 lanes");
+            let number = u128::from_le_bytes(from);
+            let lanes = _mm512_cvtepu8_epi32(_mm_set_epi64x((number >> 64) as i64, number as i64));
+            // The instruction takes the low four bits: the place in the row.
+            let permuted = _mm512_permutexvar_epi32(lanes, load512(&source[16 * row..]));
+            store512(&mut result[16 * row..], permuted);
+        }
+        result
     }
 }

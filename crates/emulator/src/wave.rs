@@ -1,5 +1,6 @@
 //! The state of one wave64 and the operand access that every handler uses.
 
+pub(crate) use crate::simd::blend;
 use crate::{
     fault::{Fault, FaultKind},
     lanes::Lanes,
@@ -268,16 +269,3 @@ pub(crate) const INLINE_F64: [u64; 9] = [
     0xc010_0000_0000_0000,
     0x3fc4_5f30_6dc9_c882,
 ];
-
-/// Copies the lanes of `value` whose bit of `mask` is set.
-#[inline(always)]
-pub(crate) fn blend(target: &mut Lanes, value: &Lanes, mask: u64) {
-    if mask == !0 {
-        *target = *value;
-        return;
-    }
-    for lane in 0..64 {
-        let keep = ((mask >> lane) as u32 & 1).wrapping_neg();
-        target[lane] = (value[lane] & keep) | (target[lane] & !keep);
-    }
-}

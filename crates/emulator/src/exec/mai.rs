@@ -176,6 +176,27 @@ macro_rules! levels {
 }
 use levels;
 
+/// Runs `row` for every block, block of A and row i of D with the row's products, which differ by row in sparse
+/// forms. A macro, for a closure called from two levels' handlers would be compiled for neither.
+macro_rules! each_row {
+    ($wave:expr, $op:expr, $form:expr, $control:expr, |$terms:ident, $n:ident, $block_a:ident, $i:ident| $row:expr) => {{
+        let mut spread = Lanes::ZERO;
+        let indices = $wave.lanes($op, 2, &mut spread)?;
+        let set = index_shift($form, $control);
+        let mut terms = if $form.sparse { Terms::NONE } else { $form.terms() };
+        for $n in 0..$form.blocks {
+            let $block_a = if $form.sparse { 0 } else { $control.block_a($n) };
+            for $i in 0..$form.size {
+                if $form.sparse {
+                    terms = $form.sparse_terms($i, |lane| indices[lane] >> set);
+                }
+                let $terms = &terms;
+                $row;
+            }
+        }
+    }};
+}
+
 /// The handler of a form, at most as wide as `level`, which the host must have.
 fn handler(form: Form, level: Level) -> Exec {
     match (form.a, form.size, form.registers_d()) {
@@ -251,9 +272,9 @@ fn integer_any<const W: usize, const REGISTERS: usize, const FMA: bool>(
         let (mut items_a, mut items_b) = ([0; 64 * MAX_ITEMS], [0; 64 * MAX_ITEMS]);
         operand::bytes(form.items_a(), &a.list(), &mut items_a);
         operand::bytes(form.items_b(), &b.list(), &mut items_b);
-        each_row(wave, op, form, control, |terms, n, block_a, i| {
+        each_row!(wave, op, form, control, |terms, n, block_a, i| {
             integer::row::<W>(form, terms, n, block_a, i, &items_a, &items_b, &mut d);
-        })?;
+        });
     }
     write_d(wave, op, &d)
 }
@@ -276,23 +297,23 @@ fn float<const W: usize, const REGISTERS: usize, const FMA: bool>(
                 if truncate::needs_values(&split_a, &split_b, &d) {
                     let (values_a, values_b) =
                         (values_f64(form.a, form.items_a(), &a), values_f64(form.b, form.items_b(), &b));
-                    each_row(wave, op, form, control, |terms, n, block_a, i| {
+                    each_row!(wave, op, form, control, |terms, n, block_a, i| {
                         let a = Pair { split: &split_a, values: &values_a };
                         let b = Pair { split: &split_b, values: &values_b };
                         truncate::row_with_specials(form, terms, grouping, n, block_a, i, a, b, &mut d);
-                    })?;
+                    });
                 } else {
-                    each_row(wave, op, form, control, |terms, n, block_a, i| {
+                    each_row!(wave, op, form, control, |terms, n, block_a, i| {
                         truncate::row::<W>(form, terms, grouping, n, block_a, i, &split_a, &split_b, &mut d);
-                    })?;
+                    });
                 }
             }
             MfmaPolicy::ExactBlock => {
                 let (a, b) = (values_f64(form.a, form.items_a(), &a), values_f64(form.b, form.items_b(), &b));
                 if form.sparse {
-                    each_row(wave, op, form, control, |terms, _, _, i| {
+                    each_row!(wave, op, form, control, |terms, _n, _block_a, i| {
                         exact::sparse_row::<W, FMA>(form, terms, i, &a, &b, &mut d);
-                    })?;
+                    });
                 } else {
                     let terms = form.terms();
                     exact::dense::<W, FMA>(form, &terms, terms.count, |n| control.block_a(n), &a, &b, &mut d);
@@ -300,9 +321,9 @@ fn float<const W: usize, const REGISTERS: usize, const FMA: bool>(
             }
             MfmaPolicy::FmaChain => {
                 let (a, b) = (values_f32(form.a, form.items_a(), &a), values_f32(form.b, form.items_b(), &b));
-                each_row(wave, op, form, control, |terms, n, block_a, i| {
+                each_row!(wave, op, form, control, |terms, n, block_a, i| {
                     chain::row::<W>(form, terms, n, block_a, i, &a, &b, &mut d);
-                })?;
+                });
             }
         }
     }
@@ -371,32 +392,11 @@ fn narrow<const REGISTERS: usize, const FMA: bool>(wave: &mut Wave, op: &Op, cx:
     write_d(wave, op, &d)
 }
 
-/// Runs `row(terms, block, block of A, i)` for every row of D. The products of a sparse form differ by row.
+/// First bit of the set of sparse indices that the controls choose.
 #[inline(always)]
-fn each_row(
-    wave: &Wave,
-    op: &Op,
-    form: Form,
-    control: Control,
-    mut row: impl FnMut(&Terms, usize, usize, usize),
-) -> Result<(), Box<Fault>> {
-    if form.sparse {
-        let mut spread = Lanes::ZERO;
-        let indices = wave.lanes(op, 2, &mut spread)?;
-        let width = 2 * form.items_a() as u32;
-        let set = if control.cbsz == 0 { control.abid % (32 / width) } else { 0 };
-        for i in 0..form.size {
-            row(&form.sparse_terms(i, |lane| indices[lane] >> (width * set)), 0, 0, i);
-        }
-    } else {
-        let terms = form.terms();
-        for n in 0..form.blocks {
-            for i in 0..form.size {
-                row(&terms, n, control.block_a(n), i);
-            }
-        }
-    }
-    Ok(())
+fn index_shift(form: Form, control: Control) -> u32 {
+    let width = 2 * form.items_a() as u32;
+    if form.sparse && control.cbsz == 0 { width * (control.abid % (32 / width)) } else { 0 }
 }
 
 /// The registers of A or B.

@@ -107,6 +107,11 @@ pub(super) struct Terms {
     pub b: [u16; MAX_K],
 }
 
+impl Terms {
+    /// No products.
+    pub(super) const NONE: Terms = Terms { count: 0, a: [0; MAX_K], b: [0; MAX_K] };
+}
+
 impl Form {
     /// Parses `v_mfma_f32_16x16x4_4b_f16`, `v_smfmac_i32_32x32x32_i8`, `v_mfma_f32_16x16x32_fp8_bf8` …;
     /// the formats of the f8f6f4 forms are E4M3 until the controls say otherwise.

@@ -3,12 +3,12 @@
 use crate::{
     exec::valu::{
         each,
-        fetch::{Kind, constant, merge, source, write},
+        fetch::{Kind, constant, source, write},
         integer::int2,
     },
     lanes::Lanes,
     op::{Arg, Op},
-    simd::{Exec, Step, simd},
+    simd::{Exec, Step, blend, simd},
     wave::Wave,
 };
 
@@ -78,8 +78,8 @@ fn swap(wave: &mut Wave, op: &Op) -> Step {
     let (Arg::Vector(d), Arg::Vector(s)) = (op.dst, op.src[0]) else { return Ok(()) };
     let exec = wave.exec();
     let (x, y) = (*wave.vector(d)?, *wave.vector(s)?);
-    merge(wave.vector_mut(d)?, &y, exec);
-    merge(wave.vector_mut(s)?, &x, exec);
+    blend(wave.vector_mut(d)?, &y, exec);
+    blend(wave.vector_mut(s)?, &x, exec);
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use crate::{
     fault::Fault,
     lanes::Lanes,
     op::{Arg, Op, Select},
-    simd::Step,
+    simd::{Step, blend},
     wave::{INLINE_F32, Wave},
 };
 
@@ -261,25 +261,13 @@ fn write_masked(wave: &mut Wave, op: &Op, part: u16, result: &Lanes) -> Step {
         }
         Select::Sdwa { dst, unused, .. } if dst != 6 => {
             let placed = select::sdwa_place(result, wave.vector(target)?, dst, unused);
-            merge(wave.vector_mut(target)?, &placed, mask);
+            blend(wave.vector_mut(target)?, &placed, mask);
             return Ok(());
         }
         Select::Sdwa { .. } => {}
     }
-    merge(wave.vector_mut(target)?, result, mask);
+    blend(wave.vector_mut(target)?, result, mask);
     Ok(())
-}
-
-/// Copies the lanes of `mask`; a form that baseline SIMD can do without variable shifts.
-pub(super) fn merge(target: &mut Lanes, value: &Lanes, mask: u64) {
-    const BITS: [u32; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
-    for group in 0..8 {
-        let byte = (mask >> (8 * group)) as u32 & 0xff;
-        for (j, bit) in BITS.iter().enumerate() {
-            let lane = 8 * group + j;
-            target[lane] = if byte & bit != 0 { value[lane] } else { target[lane] };
-        }
-    }
 }
 
 /// What a 16-bit result does to the other half of its register.

@@ -1,6 +1,9 @@
 //! Lane selects (DPP) and sub-dword selects (SDWA).
 
-use crate::lanes::Lanes;
+use crate::{
+    lanes::Lanes,
+    simd::{blend, permute},
+};
 
 /// No source lane.
 const NONE: u8 = 0xff;
@@ -18,6 +21,23 @@ const fn sources() -> [[u8; 64]; CONTROLS] {
         let mut lane = 0;
         while lane < 64 {
             table[ctrl][lane] = source_lane(ctrl, lane);
+            lane += 1;
+        }
+        ctrl += 1;
+    }
+    table
+}
+
+/// Lanes with a source under each control.
+static EXISTING: [u64; CONTROLS] = existing();
+
+const fn existing() -> [u64; CONTROLS] {
+    let mut table = [0; CONTROLS];
+    let mut ctrl = 0;
+    while ctrl < CONTROLS {
+        let mut lane = 0;
+        while lane < 64 {
+            table[ctrl] |= ((source_lane(ctrl, lane) != NONE) as u64) << lane;
             lane += 1;
         }
         ctrl += 1;
@@ -50,9 +70,12 @@ const fn source_lane(ctrl: usize, lane: usize) -> u8 {
 
 /// Lanes whose source lane exists and is active: a disabled lane counts as none, as out of range.
 fn valid(ctrl: u16, exec: u64) -> u64 {
-    let sources = &SOURCES[ctrl as usize % CONTROLS];
+    let ctrl = ctrl as usize % CONTROLS;
+    if exec == !0 {
+        return EXISTING[ctrl];
+    }
     let mut mask = 0;
-    for (lane, &source) in sources.iter().enumerate() {
+    for (lane, &source) in SOURCES[ctrl].iter().enumerate() {
         let active = source != NONE && exec >> (source & 63) & 1 != 0;
         mask |= (active as u64) << lane;
     }
@@ -61,14 +84,15 @@ fn valid(ctrl: u16, exec: u64) -> u64 {
 
 /// The DPP view of a source. Lanes without a source read 0 if `bound_ctrl`; otherwise they are not written.
 pub(super) fn dpp(source: &Lanes, ctrl: u16, bound_ctrl: bool, exec: u64) -> Lanes {
-    let sources = &SOURCES[ctrl as usize % CONTROLS];
-    let mut result = Lanes(std::array::from_fn(|lane| source[sources[lane] as usize & 63]));
+    // The wave's shifts and rotations and the broadcasts to other rows cross rows.
+    let in_rows = !matches!(ctrl, 0x130..=0x13f | 0x142 | 0x143);
+    let mut result = permute(source, &SOURCES[ctrl as usize % CONTROLS], in_rows);
     if bound_ctrl {
         let valid = valid(ctrl, exec);
         if valid != !0 {
-            for lane in 0..64 {
-                result[lane] &= ((valid >> lane) as u32 & 1).wrapping_neg();
-            }
+            let mut bounded = Lanes::ZERO;
+            blend(&mut bounded, &result, valid);
+            result = bounded;
         }
     }
     result
@@ -77,11 +101,11 @@ pub(super) fn dpp(source: &Lanes, ctrl: u16, bound_ctrl: bool, exec: u64) -> Lan
 /// Lanes that a DPP instruction writes: rows and banks of the masks, and without `bound_ctrl` only lanes
 /// that have a source.
 pub(super) fn dpp_mask(ctrl: u16, row_mask: u8, bank_mask: u8, bound_ctrl: bool, exec: u64) -> u64 {
-    let mut mask = 0u64;
-    for lane in 0..64 {
-        let written = row_mask >> (lane >> 4) & 1 & (bank_mask >> (lane >> 2 & 3)) & 1;
-        mask |= (written as u64) << lane;
-    }
+    let spread = |bits: u8, width: u32| -> u64 {
+        (0..4).map(|i| (((bits as u64 >> i) & 1) * ((1 << width) - 1)) << (width * i)).sum()
+    };
+    // Four lanes to a bank, the same in each row; sixteen to a row.
+    let mask = (spread(bank_mask, 4) * 0x0001_0001_0001_0001) & spread(row_mask, 16);
     if bound_ctrl { mask } else { mask & valid(ctrl, exec) }
 }
 

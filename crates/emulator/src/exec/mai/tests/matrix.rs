@@ -234,9 +234,7 @@ impl Problem {
                     }
                 }
             }
-            for i in 0..count {
-                bench.set(first + i as u16, |lane| lanes[lane][i]);
-            }
+            (0..count).for_each(|i| bench.set(first + i as u16, |lane| lanes[lane][i]));
         }
         if shape.sparse {
             let items = shape.items(true);

@@ -106,7 +106,7 @@ fn every_code_widens() {
             for words in [&[pair][..], &[pair & !0x1ff | 0xf9, 0x0005_0620]] {
                 bench.run(words);
                 assert!((0..64).all(|lane| same(bench.get(0)[lane], value(first + lane))));
-                assert!((0..64).all(|lane| same(bench.get(1)[lane], value(first + lane ^ 0xff))));
+                assert!((0..64).all(|lane| same(bench.get(1)[lane], value((first + lane) ^ 0xff))));
             }
         }
         bench.run(&[0x7e00_a8f9, 0x0002_0620]); // v_cvt_f32_fp8_sdwa v0, v32 src0_sel:BYTE_2
@@ -222,7 +222,7 @@ fn scaled_widening_of_every_code_by_every_scale() {
                 let places = if bits == 4 { 4 } else { 2 };
                 let place = (byte as usize + first / 64) % places;
                 bench.set(A, |lane| {
-                    !0 & !((1u32.unbounded_shl(2 * bits) - 1) << (place as u32 * 2 * bits))
+                    !((1u32.unbounded_shl(2 * bits) - 1) << (place as u32 * 2 * bits))
                         | pair(lane) << (place as u32 * 2 * bits)
                 });
                 bench.run(&[opcode | (place as u32) << 11, 0x0002_a120]);
@@ -360,7 +360,7 @@ fn thirty_two_six_bit_elements() {
                 for (i, element) in elements.iter().enumerate() {
                     let want =
                         format.encode(wide.value(element[lane]), byte as i32 - 127, Conversion::RNE_SATURATE);
-                    assert_eq!(code(lane, i), want as u32, "{narrow:x} {:08x} scale {byte}", element[lane]);
+                    assert_eq!(code(lane, i), want, "{narrow:x} {:08x} scale {byte}", element[lane]);
                 }
             }
             // And back: the widened codes times the scale.

@@ -87,7 +87,7 @@ fn dpp_controls_masks_bounds_and_exec() {
 #[test]
 fn dpp_applies_magnitude_then_negation_to_either_source() {
     let mut bench = Bench::new();
-    let value = |lane: usize| if lane % 2 == 0 { lane as f32 + 1.0 } else { -(lane as f32) - 1.0 };
+    let value = |lane: usize| if lane.is_multiple_of(2) { lane as f32 + 1.0 } else { -(lane as f32) - 1.0 };
     bench.set(32, |lane| value(lane).to_bits());
     bench.set(64, |lane| (-100.0 * value(lane)).to_bits());
     for bits in 0..16u32 {
