@@ -24,9 +24,9 @@ struct Cli {
     verb: Verb,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 right; 1 a kernel is wrong; 2 command line; 3 compiler or runtime library \
-                          missing; 4 device missing; 5 kernels do not build or code object unreadable; 6 results \
-                          cannot be stored; 7 the device failed.";
+const EXIT_CODES: &str = "Exit codes: 0 right; 1 a kernel is wrong; 2 command line; \
+     3 compiler or runtime library missing; 4 device missing; \
+     5 kernels do not build or code object unreadable; 6 results cannot be stored; 7 the device failed.";
 
 #[derive(Debug, Subcommand)]
 enum Verb {

@@ -140,46 +140,49 @@ impl Error {
         }
     }
 
-    fn advice(&self) -> Option<String> {
+    /// What to do next; nothing for errors that say so themselves.
+    fn advice(&self) -> Option<&'static str> {
         Some(match self {
             Self::NoMatch { .. } => {
-                "a filter is part of a kernel's name, such as `quant/mxfp4_bf16`; `mi355x ops` lists them all".into()
+                "a filter is part of a kernel's name, such as `quant/mxfp4_bf16`; `mi355x ops` lists them all"
             }
-            Self::NotOneKernel { .. } => "give the whole name of one kernel, such as \
-                                          `quant/mxfp4_bf16_even_raw`; `mi355x ops` lists them"
-                .into(),
+            Self::NotOneKernel { .. } => {
+                "give the whole name of one kernel, such as `quant/mxfp4_bf16_even_raw`; \
+                 `mi355x ops` lists them"
+            }
+            Self::Option { .. } => "see `mi355x help`",
             Self::Layout { .. } => {
-                "the host fills this struct: change kernels/<op>/params.h of the source tree and rebuild the program".into()
+                "the host fills this struct: change kernels/<op>/params.h of the source tree and \
+                 rebuild the program"
             }
-            Self::Declaration { .. } => "correct the entry in instances.toml; kernels/quant/instances.toml \
-                                         explains the definitions"
-                .into(),
-            Self::Contract { .. } => "correct the file; kernels/quant/contract.toml is the model".into(),
-            Self::CodeObject { .. } => "compile it again with `hipcc --genco --no-gpu-bundle-output \
-                                        --offload-arch=gfx950`"
-                .into(),
-            Self::Read { .. } => "check the path and its permissions".into(),
-            Self::Runtime { kind: "virtual", .. } => "build it with `cargo build --release -p mi355x`, or set \
-                                                      MI355X_VHIP_LIBRARY to its libvhip.so"
-                .into(),
-            Self::Runtime { .. } => "install ROCm 6.4 or later, or set ROCM_PATH or MI355X_HIP_LIBRARY to it; \
-                                     `--device virtual` needs neither"
-                .into(),
+            Self::Declaration { .. } => {
+                "correct the entry in instances.toml; kernels/quant/instances.toml explains the definitions"
+            }
+            Self::Contract { .. } => "correct the file; kernels/quant/contract.toml is the model",
+            Self::CodeObject { .. } => {
+                "compile it again with `hipcc --genco --no-gpu-bundle-output --offload-arch=gfx950`"
+            }
+            Self::Read { .. } => "check the path and its permissions",
+            Self::Runtime { kind: "virtual", .. } => {
+                "build it with `cargo build --release -p mi355x`, or set MI355X_VHIP_LIBRARY to its libvhip.so"
+            }
+            Self::Runtime { .. } => {
+                "install ROCm 6.4 or later, or set ROCM_PATH or MI355X_HIP_LIBRARY to it; \
+                 `--device virtual` needs neither"
+            }
             Self::NoDevice { .. } => {
-                "run where `rocminfo` lists gfx950, or use `--device virtual`; `mi355x doctor` shows what was found"
-                    .into()
+                "run where `rocminfo` lists gfx950, or use `--device virtual`; \
+                 `mi355x doctor` shows what was found"
             }
             Self::Store { source, .. } if is_full(source) => {
-                "free some space, or choose another folder with --runs; what was stored before is intact".into()
+                "free some space, or choose another folder with --runs; what was stored before is intact"
             }
-            Self::Store { .. } => "make the folder writable, or choose another with --runs".into(),
+            Self::Store { .. } => "make the folder writable, or choose another with --runs",
             Self::Device(error) if error.fault().is_some() => {
-                "a kernel of an earlier call was stopped; run it alone with `mi355x check <kernel>`".into()
+                "a kernel was stopped; `mi355x check` shows on which operands"
             }
-            Self::Device(_) => "`mi355x doctor` shows the runtime and its device".into(),
-            Self::Option { .. } => "see `mi355x help`".into(),
-            Self::Output(_) => "send the results elsewhere; `--runs` keeps a copy of them".into(),
-            // These say themselves what to do.
+            Self::Device(_) => "`mi355x doctor` shows the runtime and its device",
+            Self::Output(_) => "send the results elsewhere; the run's folder has a copy of them",
             Self::Toolchain(_) | Self::Kernels(_) => return None,
         })
     }

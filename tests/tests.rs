@@ -5,4 +5,5 @@ mod command;
 mod environment;
 mod kernels;
 mod storage;
+mod surroundings;
 mod transcripts;

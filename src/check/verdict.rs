@@ -107,8 +107,9 @@ impl fmt::Display for Finding {
             Self::Changed { changed, schedule } => write!(f, "{changed} (schedule: {schedule})"),
             Self::Schedule { output, schedule, row, byte, first, other } => write!(
                 f,
-                "{output} differs between schedules: byte {byte} of row {row} is {other:#04x} under {schedule} and \
-                 {first:#04x} under the first; waves race, a wait is missing, or the byte is never written"
+                "{output} differs between schedules: byte {byte} of row {row} is {other:#04x} under \
+                 {schedule} and {first:#04x} under the first; waves race, a wait is missing, or the byte is \
+                 never written"
             ),
             Self::Call { message } => f.write_str(message),
         }

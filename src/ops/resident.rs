@@ -46,12 +46,19 @@ pub enum Place {
     Guard,
 }
 
+/// What lies around an output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Surround {
+    /// Nothing: the virtual device stops a store outside the buffer, and names the instruction.
+    Exact,
+    /// Guard bands, for a GPU, which says nothing about a store that misses its buffer.
+    Bands,
+}
+
 /// An output's memory.
 #[derive(Debug)]
 enum Memory {
-    /// Exactly its size: the virtual device stops a store outside it, and names the instruction.
     Exact(DeviceBuffer<u8>),
-    /// Between guard bands: a GPU says nothing about a store that misses its buffer.
     Guarded(GuardedBuffer<u8>),
 }
 
@@ -87,6 +94,20 @@ impl Resident {
     /// # Errors
     /// Those of allocating and copying.
     pub fn new(open: &OpenDevice, problem: &Problem, tensors: &Tensors) -> Result<Self> {
+        let surround = if open.is_virtual() { Surround::Exact } else { Surround::Bands };
+        Self::with_surround(open, problem, tensors, surround)
+    }
+
+    /// [`new`](Self::new) with a choice of what lies around the outputs. Sparse ones have no bands.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn with_surround(
+        open: &OpenDevice,
+        problem: &Problem,
+        tensors: &Tensors,
+        surround: Surround,
+    ) -> Result<Self> {
         let mut resident = Self { inputs: Vec::new(), outputs: Vec::new(), addresses: Vec::new(), poison: 0 };
         for input in &problem.inputs {
             let mut buffer = DeviceBuffer::new(&open.device, input.layout.span_bytes())?;
@@ -96,10 +117,11 @@ impl Resident {
         }
         for output in &problem.outputs {
             let size = output.layout.span_bytes();
-            let memory = if open.is_virtual() || size > SPARSE_BYTES {
-                Memory::Exact(DeviceBuffer::new(&open.device, size)?)
-            } else {
-                Memory::Guarded(GuardedBuffer::new(&open.device, size, GUARD_BYTES)?)
+            let memory = match surround {
+                Surround::Bands if size <= SPARSE_BYTES => {
+                    Memory::Guarded(GuardedBuffer::new(&open.device, size, GUARD_BYTES)?)
+                }
+                _ => Memory::Exact(DeviceBuffer::new(&open.device, size)?),
             };
             resident.addresses.push((output.name, memory.address()));
             resident.outputs.push(memory);
