@@ -8,6 +8,7 @@ mod fp8gemm;
 mod lab;
 mod mla;
 mod report;
+mod topk_softmax;
 
 pub use case::{Line, Outcome, Tally};
 pub use family::Family;

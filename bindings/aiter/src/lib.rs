@@ -26,6 +26,7 @@ mod mla;
 mod operand;
 mod order;
 pub mod reference;
+mod topk_softmax;
 
 pub use bf16gemm::{Bf16Choice, Bf16Gemm, Bf16Operands, Bf16Output, Bf16Shape, Bf16Tile, SEMAPHORES};
 pub use checkout::{ADVICE, Checkout, VARIABLE};
@@ -36,3 +37,4 @@ pub use kernels::Kernels;
 pub use mla::{
     MLA_KEY, MLA_VALUE, Mla, MlaChoice, MlaFormat, MlaOperands, MlaRow, MlaShape, MlaTask, MlaWork, WorkItem,
 };
+pub use topk_softmax::{TopkGating, TopkOperands, TopkRow, TopkShape, TopkSoftmax};

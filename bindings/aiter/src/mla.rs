@@ -251,6 +251,39 @@ impl MlaFormat {
     }
 }
 
+impl MlaTask {
+    /// The splits that AITER uses when `splits` are wanted, for sequences with `cached` tokens in total.
+    ///
+    /// e4m3 kernels work in blocks of keys and leave a split without a block unwritten, so there are at most as many
+    /// splits as an average sequence has blocks.
+    pub fn splits(&self, splits: usize, batch: usize, cached: usize) -> usize {
+        if self.q != MlaFormat::Fp8 || self.persistent {
+            return splits;
+        }
+        let block = match self.heads * self.tokens {
+            8 | 48 | 64 => 64,
+            ..=32 => 128,
+            _ => 32,
+        };
+        let splits = splits.min(cached.div_ceil(batch * block));
+        let spare = cached.abs_diff(batch * self.tokens) / (batch * block) + 1;
+        if splits > 1 { splits.min(spare) } else { splits }
+    }
+
+    /// How many of the splits of a sequence with `cached` tokens hold a result; the others are not written.
+    pub fn valid_splits(&self, splits: usize, cached: usize) -> usize {
+        let Self { heads, tokens, .. } = *self;
+        let smallest = match (self.q, self.kv, heads) {
+            (MlaFormat::Fp8, MlaFormat::Fp8, 128) => 32,
+            (MlaFormat::Bf16, MlaFormat::Bf16, 64) if tokens == 1 => 32,
+            (_, _, 8) if tokens <= 2 => 64,
+            (_, _, 16) if tokens == 1 => 64,
+            _ => 16,
+        };
+        splits.min(cached.div_ceil(smallest))
+    }
+}
+
 impl MlaRow {
     /// Whether the kernel writes a final bf16 result when there is one split, instead of a partial f32 one.
     ///

@@ -1,5 +1,7 @@
 //! The result of one object on one shape.
 
+use std::fmt;
+
 use crate::reference::Allowed;
 
 /// One object on one shape.
@@ -18,6 +20,17 @@ pub struct Line {
 pub enum Outcome {
     /// The kernel ran and its output was compared.
     Compared(Tally),
+    /// Right in one order of the waves, but not in another: the kernel relies on time where it needs a barrier.
+    Races {
+        /// The comparison in the order in which it is right.
+        right: Tally,
+        /// That order.
+        right_in: &'static str,
+        /// The order in which it is wrong.
+        wrong_in: &'static str,
+        /// What happened in that order.
+        wrong: String,
+    },
     /// The kernel does not do this shape; the reason is its contract's. Not a failure.
     Excluded(String),
     /// The kernel could not be launched, or was stopped, or wrote outside its output.
@@ -54,13 +67,39 @@ impl Tally {
     }
 }
 
+impl Tally {
+    /// Of two comparisons of the same case, the one that used more of the bound.
+    pub(super) fn worse(self, other: Self) -> Self {
+        if other.worst_usage > self.worst_usage { other } else { self }
+    }
+}
+
 impl Outcome {
     /// Whether it counts against the family.
     pub fn is_failure(&self) -> bool {
         match self {
             Outcome::Compared(tally) => tally.wrong > 0 || tally.elements == 0,
             Outcome::Excluded(_) => false,
-            Outcome::Failed(_) => true,
+            Outcome::Failed(_) | Outcome::Races { .. } => true,
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Outcome::Compared(tally) => {
+                let Tally { elements, wrong, worst_usage, worst, .. } = tally;
+                write!(f, "{elements} elements, {wrong} out of bounds, {worst_usage:.3} of the bound")?;
+                match worst {
+                    Some((name, found, exact)) => write!(f, ", worst {name}: {found:e} for {exact:e}"),
+                    None => Ok(()),
+                }
+            }
+            Outcome::Races { right_in, wrong_in, wrong, .. } => {
+                write!(f, "right when {right_in}, wrong when {wrong_in}: {wrong}")
+            }
+            Outcome::Excluded(reason) | Outcome::Failed(reason) => f.write_str(reason),
         }
     }
 }

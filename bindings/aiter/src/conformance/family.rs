@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{FamilyReport, Lab, bf16gemm, f4gemm, fp8gemm, mla};
+use super::{FamilyReport, Lab, bf16gemm, f4gemm, fp8gemm, mla, topk_softmax};
 use crate::Result;
 
 /// A family of AITER's kernels.
@@ -17,11 +17,14 @@ pub enum Family {
     Fp8gemm,
     /// Decode attention over a latent cache.
     Mla,
+    /// Softmax over experts and the largest k of it.
+    Topksoftmax,
 }
 
 impl Family {
     /// All families, in the order of the report.
-    pub const ALL: [Family; 4] = [Family::F4gemm, Family::Bf16gemm, Family::Fp8gemm, Family::Mla];
+    pub const ALL: [Family; 5] =
+        [Family::F4gemm, Family::Bf16gemm, Family::Fp8gemm, Family::Mla, Family::Topksoftmax];
 
     /// Runs every object of the family over its shapes.
     ///
@@ -46,6 +49,10 @@ impl Family {
                 mla::run(lab)?;
                 mla::BOUND
             }
+            Family::Topksoftmax => {
+                topk_softmax::run(lab)?;
+                topk_softmax::BOUND
+            }
         };
         Ok(FamilyReport { family: self, lines: lab.take_lines(), bound })
     }
@@ -58,6 +65,7 @@ impl fmt::Display for Family {
             Family::Bf16gemm => "bf16gemm",
             Family::Fp8gemm => "fp8gemm_blockscale",
             Family::Mla => "mla",
+            Family::Topksoftmax => "topksoftmax",
         })
     }
 }

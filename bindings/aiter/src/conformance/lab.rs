@@ -23,6 +23,22 @@ pub struct Lab {
     progress: fn(&Line),
 }
 
+/// An order in which the virtual device runs the waves of a workgroup. Only barriers and waits promise anything
+/// about it, so a kernel that gives right results in one and wrong ones in another lacks one of these.
+struct Schedule {
+    name: &'static str,
+    /// Instructions of a wave's turn; 0 for as many as it can.
+    turn: &'static str,
+    seed: &'static str,
+}
+
+/// The first is nearest to hardware, whose waves start together and advance by turns.
+const SCHEDULES: [Schedule; 3] = [
+    Schedule { name: "the waves run in lockstep", turn: "1", seed: "none" },
+    Schedule { name: "each wave runs ahead to its next barrier", turn: "0", seed: "none" },
+    Schedule { name: "random turns of up to 48 instructions", turn: "48", seed: "1" },
+];
+
 /// What is lost when a kernel is stopped.
 #[derive(Debug)]
 struct Session {
@@ -62,8 +78,8 @@ impl Lab {
 
     /// Runs one case and records its line. The inputs depend on the seed and the case alone.
     ///
-    /// A kernel that is stopped makes the device refuse everything until it is reset; that happens here, so that
-    /// one bad case does not spoil the next.
+    /// On the virtual device it runs once per schedule, until one is not right. A kernel that is stopped makes the
+    /// device refuse everything until it is reset; that happens here, so that one bad case does not spoil the next.
     ///
     /// # Errors
     /// A device that cannot be used again.
@@ -71,7 +87,7 @@ impl Lab {
         &mut self,
         object: &str,
         shape: String,
-        run: impl FnOnce(&mut Self) -> Result<Outcome>,
+        mut run: impl FnMut(&mut Self) -> Result<Outcome>,
     ) -> Result<()> {
         let object = object.trim_end_matches(".co").to_owned();
         if !object.contains(&self.filter) {
@@ -81,14 +97,44 @@ impl Lab {
         let seed = name.fold(self.seed, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(17)
         });
-        self.random = ChaCha8Rng::seed_from_u64(seed);
-        let outcome = match run(self) {
-            Ok(outcome) => outcome,
-            Err(error) => {
-                self.reset()?;
-                Outcome::Failed(error.to_string())
+        let is_virtual = self.device().runtime().kind() == RuntimeKind::Virtual;
+        let mut outcome: Option<(Outcome, &'static str)> = None;
+        for schedule in &SCHEDULES[..if is_virtual { SCHEDULES.len() } else { 1 }] {
+            if is_virtual {
+                let runtime = self.device().runtime();
+                // Older virtual runtimes cannot run in lockstep; they do without that schedule.
+                if runtime.set_option("turn", schedule.turn).is_err() && schedule.turn == "1" {
+                    continue;
+                }
+                runtime.set_option("seed", schedule.seed)?;
             }
-        };
+            self.random = ChaCha8Rng::seed_from_u64(seed);
+            let next = match run(self) {
+                Ok(outcome) => outcome,
+                Err(error) => {
+                    self.reset()?;
+                    Outcome::Failed(error.to_string())
+                }
+            };
+            let next = match (outcome, next) {
+                (Some((Outcome::Compared(right), right_in)), next) if next.is_failure() => {
+                    let (wrong_in, wrong) = (schedule.name, next.to_string());
+                    Outcome::Races { right, right_in, wrong_in, wrong }
+                }
+                (Some((Outcome::Compared(before), _)), Outcome::Compared(tally)) => {
+                    Outcome::Compared(before.worse(tally))
+                }
+                (_, next) => next,
+            };
+            let go_on = matches!(next, Outcome::Compared(_)) && !next.is_failure();
+            outcome = Some((next, schedule.name));
+            if !go_on {
+                break;
+            }
+        }
+        // At least one schedule has no condition.
+        let outcome =
+            outcome.map_or_else(|| Outcome::Failed("nothing ran".to_owned()), |(outcome, _)| outcome);
         let line = Line { object, shape, outcome };
         (self.progress)(&line);
         self.lines.push(line);
@@ -111,16 +157,24 @@ impl Lab {
         Ok(buffer)
     }
 
+    /// Waits for the kernel and reads an output; `Err` says that its guard bands were written.
+    pub(super) fn read<T: bytemuck::Pod>(&self, output: &GuardedBuffer<T>) -> Result<Result<Vec<T>, String>> {
+        self.stream().synchronize()?;
+        Ok(match output.check()? {
+            Some(violation) => Err(violation.to_string()),
+            None => Ok(output.as_slice()?.to_vec()?),
+        })
+    }
+
     /// Waits for the kernel and compares its output, unless it wrote into the guard bands.
     pub(super) fn finish<T: bytemuck::Pod>(
         &self,
         output: &GuardedBuffer<T>,
         compare: impl FnOnce(&[T]) -> Tally,
     ) -> Result<Outcome> {
-        self.stream().synchronize()?;
-        Ok(match output.check()? {
-            Some(violation) => Outcome::Failed(violation.to_string()),
-            None => Outcome::Compared(compare(&output.as_slice()?.to_vec()?)),
+        Ok(match self.read(output)? {
+            Err(violation) => Outcome::Failed(violation),
+            Ok(values) => Outcome::Compared(compare(&values)),
         })
     }
 

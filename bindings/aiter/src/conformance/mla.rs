@@ -81,6 +81,8 @@ fn compare(lab: &mut Lab, row: &MlaRow, case: &Case) -> Result<Outcome> {
         lse: row.lse,
     };
     let family = Mla::open(lab.kernels())?;
+    let splits = task.splits(case.splits, case.lengths.len(), case.lengths.iter().sum());
+    let case = &Case { splits, ..*case };
     // The rows of a workgroup are the choice's, also when it picks a twin of this row.
     let choice = MlaChoice { row, ..family.choose(task)? };
     let problem = Problem::new(lab, row, case, tokens);
@@ -123,6 +125,7 @@ fn compare(lab: &mut Lab, row: &MlaRow, case: &Case) -> Result<Outcome> {
         let lse = partial_lse.as_slice().and_then(|slice| slice.to_vec()).unwrap_or_default();
         let halves: &[u16] = bytemuck::cast_slice(partial);
         for token in 0..all {
+            let valid = task.valid_splits(case.splits, case.lengths[token / tokens]);
             for head in 0..row.heads {
                 let truth = problem.head(row, token, head);
                 let name = |d: usize| format!("token {token} head {head} [{d}]");
@@ -133,7 +136,7 @@ fn compare(lab: &mut Lab, row: &MlaRow, case: &Case) -> Result<Outcome> {
                         tally.add(allowed, f64::from(bf16::to_f32(halves[at + d])), || name(d));
                     }
                 } else {
-                    let merged = merge(partial, &lse, (token, head), (case.splits, row.heads));
+                    let merged = merge(partial, &lse, (token, head), (case.splits, row.heads), valid);
                     for d in 0..MLA_VALUE {
                         let allowed = Allowed::new(truth.value[d], truth.error[d], Stored::F32);
                         tally.add(allowed, merged.value[d], || name(d));
@@ -154,23 +157,20 @@ struct Merged {
     lse: f64,
 }
 
-/// Merges the splits of a head by their log-sum-exp. A split without keys has -inf and counts for nothing, whatever
-/// its partial result.
+/// Merges the first `valid` splits of a head by their log-sum-exp; the others are not written.
 fn merge(
     partial: &[f32],
     lse: &[f32],
     (token, head): (usize, usize),
     (splits, heads): (usize, usize),
+    valid: usize,
 ) -> Merged {
     let place = |split: usize| (token * splits + split) * heads + head;
-    let lses: Vec<f64> = (0..splits).map(|split| f64::from(lse[place(split)])).collect();
+    let lses: Vec<f64> = (0..valid).map(|split| f64::from(lse[place(split)])).collect();
     let largest = lses.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let (mut value, mut total) = (vec![0.0; MLA_VALUE], 0.0);
     for (split, lse) in lses.iter().enumerate() {
         let weight = (lse - largest).exp();
-        if weight == 0.0 {
-            continue;
-        }
         total += weight;
         let from = &partial[place(split) * MLA_VALUE..][..MLA_VALUE];
         value.iter_mut().zip(from).for_each(|(sum, &part)| *sum += weight * f64::from(part));

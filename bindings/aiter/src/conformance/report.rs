@@ -44,13 +44,15 @@ pub fn markdown(report: &FamilyReport) -> String {
     });
     let (cases, elements, wrong) =
         compared.fold((0, 0, 0), |(c, e, w), tally| (c + 1, e + tally.elements, w + tally.wrong));
-    let failed = report.lines.iter().filter(|line| matches!(line.outcome, Outcome::Failed(_))).count();
-    let excluded = report.lines.len() - cases - failed;
+    let count = |test: fn(&Outcome) -> bool| report.lines.iter().filter(|line| test(&line.outcome)).count();
+    let failed = count(|outcome| matches!(outcome, Outcome::Failed(_)));
+    let races = count(|outcome| matches!(outcome, Outcome::Races { .. }));
+    let excluded = count(|outcome| matches!(outcome, Outcome::Excluded(_)));
     let _ = writeln!(out, "## {}\n", report.family);
     let _ = writeln!(
         out,
         "{} objects, {} shapes: {cases} cases compared, {elements} elements, **{wrong} out of bounds**; \
-         {failed} cases failed, {excluded} excluded by contract.\n",
+         {races} cases race, {failed} cases failed, {excluded} excluded by contract.\n",
         objects.len(),
         shapes.len()
     );
@@ -87,22 +89,14 @@ pub fn markdown(report: &FamilyReport) -> String {
 /// One line of text for the terminal.
 pub fn text(line: &Line) -> String {
     let Line { object, shape, outcome } = line;
-    match outcome {
-        Outcome::Compared(tally) => {
-            let worst = tally.worst.as_ref().map_or(String::new(), |(name, found, exact)| {
-                format!(", worst {name}: {found:e} for {exact:e}")
-            });
-            format!(
-                "{} {object} {shape}: {} elements, {} out of bounds, {:.3} of the bound{worst}",
-                if outcome.is_failure() { "WRONG " } else { "right " },
-                tally.elements,
-                tally.wrong,
-                tally.worst_usage
-            )
-        }
-        Outcome::Excluded(reason) => format!("not run {object} {shape}: {reason}"),
-        Outcome::Failed(reason) => format!("FAILED {object} {shape}: {reason}"),
-    }
+    let word = match outcome {
+        Outcome::Compared(_) if outcome.is_failure() => "WRONG",
+        Outcome::Compared(_) => "right",
+        Outcome::Races { .. } => "RACES",
+        Outcome::Excluded(_) => "not run",
+        Outcome::Failed(_) => "FAILED",
+    };
+    format!("{word:7} {object} {shape}: {outcome}")
 }
 
 /// A cell: the share of the bound, or a reference to a reason.
@@ -118,6 +112,10 @@ fn cell(line: Option<&Line>, reasons: &mut Vec<String>, worst: &mut f64) -> Stri
         None => String::new(),
         Some((Outcome::Excluded(reason), _)) => refer("–", reason.clone()),
         Some((Outcome::Failed(reason), _)) => refer("✗", reason.clone()),
+        Some((Outcome::Races { right, right_in, wrong_in, .. }, _)) => {
+            *worst = worst.max(right.worst_error);
+            refer("⚡", format!("right when {right_in}, wrong when {wrong_in}: a barrier is missing"))
+        }
         Some((Outcome::Compared(tally), line)) => {
             *worst = worst.max(tally.worst_error);
             if tally.wrong == 0 { format!("{:.2}", tally.worst_usage) } else { refer("✗", text(line)) }
