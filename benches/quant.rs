@@ -4,8 +4,8 @@
 //! `MI355X_DEVICE=rocm` names; every unit says whether it is modelled or measured.
 
 use std::env;
-use std::thread;
-use std::time::Duration;
+use std::hint;
+use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use criterion::measurement::{Measurement, ValueFormatter};
@@ -103,7 +103,7 @@ fn main() {
         criterion = criterion
             .sample_size(10)
             .warm_up_time(Duration::from_millis(1))
-            .measurement_time(Duration::from_millis(10));
+            .measurement_time(Duration::from_millis(50));
         eprintln!(
             "virtual MI355X: times are modelled (issue cycles only); a cache flush costs nothing there"
         );
@@ -145,7 +145,10 @@ fn time_all(criterion: &mut Criterion<DeviceTime>, open: &OpenDevice, mode: Mode
                     let Nanos(each) = subject.time(mode, launches).unwrap_or_else(|e| panic!("{e}"));
                     if subject.is_deterministic() {
                         // The known time costs no wall time, by which criterion would plan 2^64 launches.
-                        thread::sleep(Duration::from_micros(launches));
+                        let end = Instant::now() + Duration::from_micros(launches);
+                        while Instant::now() < end {
+                            hint::spin_loop();
+                        }
                     }
                     each * launches as f64
                 });
