@@ -23,6 +23,9 @@ const MANIFEST: &str = "mla/mla_asm.csv";
 /// Threads of a workgroup: four waves.
 const BLOCK: u32 = 256;
 
+/// What a split costs, in tokens of a cache; measured by AITER's authors.
+const SPLIT_OVERHEAD: f64 = 84.1;
+
 /// Numbers of a query head and of a cached token.
 pub const MLA_KEY: usize = 576;
 
@@ -121,7 +124,8 @@ pub struct MlaShape {
 /// The operands of one launch, on the device of the family. T = batch · tokens.
 #[derive(Debug)]
 pub struct MlaOperands<'a> {
-    /// Queries, `[T, heads, 576]` in the choice's format.
+    /// Queries, `[T, heads, 576]` in the choice's format. The kernels for 8 heads and 2 tokens also load, and do not
+    /// use, up to 64 bytes behind them.
     pub q: DeviceSlice<'a, u8>,
     /// The cache, `[pages, page, 576]` in the choice's format.
     pub kv: DeviceSlice<'a, u8>,
@@ -140,7 +144,8 @@ pub struct MlaOperands<'a> {
     /// Partial results. Without persistence `[T, splits, heads, 512]` f32, but bf16 when there is one split and the
     /// kernel [stores bf16](MlaRow::stores_bf16_unsplit). With it `[partials · tokens, heads, 512]` f32.
     pub partial: DeviceSlice<'a, f32>,
-    /// Log-sum-exp of the partial results: as `partial`, without the last dimension.
+    /// Log-sum-exp of the partial results: as `partial`, without the last dimension. A split without keys is not
+    /// written: fill it with -∞ before the launch, and the split has no weight when the splits are merged.
     pub partial_lse: DeviceSlice<'a, f32>,
     /// How the work is divided.
     pub work: MlaWork<'a>,
@@ -252,44 +257,38 @@ impl MlaFormat {
 }
 
 impl MlaTask {
-    /// The splits that AITER uses when `splits` are wanted, for sequences with `cached` tokens in total.
-    ///
-    /// e4m3 kernels work in blocks of keys and leave a split without a block unwritten, so there are at most as many
-    /// splits as an average sequence has blocks.
-    pub fn splits(&self, splits: usize, batch: usize, cached: usize) -> usize {
-        if self.q != MlaFormat::Fp8 || self.persistent {
-            return splits;
+    /// AITER's number of splits without persistence, for sequences with `cached` tokens in total: the one of 1 to 16
+    /// that fills the compute units best, weighed against a constant cost per split; for e4m3 at most as many as an
+    /// average sequence has blocks of keys.
+    pub fn splits(&self, batch: usize, cached: usize, compute_units: u32) -> usize {
+        let (units, average) = (compute_units as usize, cached as f64 / batch as f64);
+        let gain = |splits: usize| {
+            let groups = batch * splits;
+            let filled = groups as f64 / groups.next_multiple_of(units) as f64;
+            filled * average / (average + SPLIT_OVERHEAD * splits as f64)
+        };
+        // The first of equals, as Python's max takes it.
+        let best = (2..=16).fold(1, |best, splits| if gain(splits) > gain(best) { splits } else { best });
+        if self.q != MlaFormat::Fp8 {
+            return best;
         }
         let block = match self.heads * self.tokens {
             8 | 48 | 64 => 64,
             ..=32 => 128,
             _ => 32,
         };
-        let splits = splits.min(cached.div_ceil(batch * block));
-        let spare = cached.abs_diff(batch * self.tokens) / (batch * block) + 1;
-        if splits > 1 { splits.min(spare) } else { splits }
-    }
-
-    /// How many of the splits of a sequence with `cached` tokens hold a result; the others are not written.
-    pub fn valid_splits(&self, splits: usize, cached: usize) -> usize {
-        let Self { heads, tokens, .. } = *self;
-        let smallest = match (self.q, self.kv, heads) {
-            (MlaFormat::Fp8, MlaFormat::Fp8, 128) => 32,
-            (MlaFormat::Bf16, MlaFormat::Bf16, 64) if tokens == 1 => 32,
-            (_, _, 8) if tokens <= 2 => 64,
-            (_, _, 16) if tokens == 1 => 64,
-            _ => 16,
-        };
-        splits.min(cached.div_ceil(smallest))
+        let limited = best.min(cached.div_ceil(batch * block));
+        if limited > 1 { limited.min(cached.abs_diff(batch * self.tokens) / (batch * block) + 1) } else { limited }
     }
 }
 
 impl MlaRow {
     /// Whether the kernel writes a final bf16 result when there is one split, instead of a partial f32 one.
     ///
-    /// AITER's host code knows it per case; the one exception is the bf16 kernel for 16 heads and 1 token.
+    /// The bf16 kernels for 8 or 16 heads and 1 token do not. AITER knows it for 16 heads; for 8 it hands the kernel
+    /// a buffer of half the size that it writes.
     pub fn stores_bf16_unsplit(&self) -> bool {
-        !(self.q == MlaFormat::Bf16 && self.heads == 16 && self.tokens == 1)
+        !(self.q == MlaFormat::Bf16 && self.heads <= 16 && self.tokens == 1)
     }
 }
 
@@ -399,6 +398,8 @@ fn arguments(choice: MlaChoice<'_>, shape: MlaShape, operands: &MlaOperands<'_>)
                 operands.partial.len(),
             )?;
             arguments.work = split_start.address().into();
+            // Some kernels store an unsplit result through this one, where AITER passes null.
+            arguments.out = if splits == 1 { operands.partial.address() } else { 0 }.into();
             arguments.out_is_bf16 = u32::from(splits == 1).into();
         }
         MlaWork::Lists { lists, items_start, out, out_lse, .. } => {
@@ -582,6 +583,17 @@ mod tests {
         let rows = manifest("fp8,fp8,16,0,1,0,0,0,0,m0,x.co\nfp8,fp8,16,0,1,0,1,0,0,m1,y.co\n");
         let task = MlaTask { causal: false, ..task(MlaFormat::Fp8, 16, 1, false) };
         assert_eq!(choose(&rows, task).unwrap().row.symbol, "m1");
+    }
+
+    /// 64 sequences on 256 units: 4 splits fill them once, 8 and more twice or worse, and every split costs. 1 sequence
+    /// of 100 000 tokens: the more the better. e4m3: 300 tokens are 3 blocks of 128, 200 are 2.
+    #[test]
+    fn splits_fill_the_units() {
+        let bf16 = task(MlaFormat::Bf16, 16, 1, false);
+        assert_eq!(bf16.splits(64, 64 * 8192, 256), 4);
+        assert_eq!(bf16.splits(1, 100_000, 256), 16);
+        let fp8 = task(MlaFormat::Fp8, 16, 1, false);
+        assert_eq!((fp8.splits(1, 300, 256), fp8.splits(1, 200, 256), fp8.splits(1, 8, 256)), (3, 2, 1));
     }
 
     #[test]

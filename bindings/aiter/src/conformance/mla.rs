@@ -69,8 +69,12 @@ fn excluded(row: &MlaRow) -> Option<&'static str> {
 }
 
 fn compare(lab: &mut Lab, row: &MlaRow, case: &Case) -> Result<Outcome> {
-    // Kernels for any number of tokens are run with two.
-    let tokens = if row.tokens == 0 { 2 } else { row.tokens };
+    // Kernels for any number of tokens are run with two, but for those that do not mask.
+    let tokens = match (row.tokens, row.q) {
+        (0, MlaFormat::Bf16) if row.heads >= 64 => 1,
+        (0, _) => 2,
+        (tokens, _) => tokens,
+    };
     let task = MlaTask {
         q: row.q,
         kv: row.kv,
@@ -81,8 +85,6 @@ fn compare(lab: &mut Lab, row: &MlaRow, case: &Case) -> Result<Outcome> {
         lse: row.lse,
     };
     let family = Mla::open(lab.kernels())?;
-    let splits = task.splits(case.splits, case.lengths.len(), case.lengths.iter().sum());
-    let case = &Case { splits, ..*case };
     // The rows of a workgroup are the choice's, also when it picks a twin of this row.
     let choice = MlaChoice { row, ..family.choose(task)? };
     let problem = Problem::new(lab, row, case, tokens);
@@ -94,7 +96,9 @@ fn compare(lab: &mut Lab, row: &MlaRow, case: &Case) -> Result<Outcome> {
         splits: case.splits,
     };
     let all = shape.batch * tokens;
-    let device_q = lab.upload(&problem.q_codes)?;
+    let mut padded_q = problem.q_codes.clone();
+    padded_q.resize(problem.q_codes.len() + 64, 0x7f);
+    let device_q = lab.upload(&padded_q)?;
     let device_kv = lab.upload(&problem.kv_codes)?;
     let starts = |step: usize| (0..=shape.batch).map(|index| (index * step) as i32).collect::<Vec<_>>();
     let (q_start, split_start) = (lab.upload(&starts(tokens))?, lab.upload(&starts(case.splits))?);
@@ -105,9 +109,10 @@ fn compare(lab: &mut Lab, row: &MlaRow, case: &Case) -> Result<Outcome> {
     let is_final = case.splits == 1 && row.stores_bf16_unsplit();
     let len = all * case.splits * row.heads * MLA_VALUE;
     let partial = lab.output::<f32>(if is_final { len / 2 } else { len })?;
-    let partial_lse = lab.output::<f32>(all * case.splits * row.heads)?;
+    let mut partial_lse = lab.output::<f32>(all * case.splits * row.heads)?;
+    partial_lse.as_mut_slice()?.copy_from(&vec![f32::NEG_INFINITY; all * case.splits * row.heads])?;
     let operands = MlaOperands {
-        q: device_q.as_slice(),
+        q: device_q.slice(..problem.q_codes.len())?,
         kv: device_kv.as_slice(),
         q_start: q_start.as_slice(),
         page_start: page_start.as_slice(),
@@ -125,7 +130,6 @@ fn compare(lab: &mut Lab, row: &MlaRow, case: &Case) -> Result<Outcome> {
         let lse = partial_lse.as_slice().and_then(|slice| slice.to_vec()).unwrap_or_default();
         let halves: &[u16] = bytemuck::cast_slice(partial);
         for token in 0..all {
-            let valid = task.valid_splits(case.splits, case.lengths[token / tokens]);
             for head in 0..row.heads {
                 let truth = problem.head(row, token, head);
                 let name = |d: usize| format!("token {token} head {head} [{d}]");
@@ -136,7 +140,7 @@ fn compare(lab: &mut Lab, row: &MlaRow, case: &Case) -> Result<Outcome> {
                         tally.add(allowed, f64::from(bf16::to_f32(halves[at + d])), || name(d));
                     }
                 } else {
-                    let merged = merge(partial, &lse, (token, head), (case.splits, row.heads), valid);
+                    let merged = merge(partial, &lse, (token, head), (case.splits, row.heads));
                     for d in 0..MLA_VALUE {
                         let allowed = Allowed::new(truth.value[d], truth.error[d], Stored::F32);
                         tally.add(allowed, merged.value[d], || name(d));
@@ -157,19 +161,13 @@ struct Merged {
     lse: f64,
 }
 
-/// Merges the first `valid` splits of a head by their log-sum-exp; the others are not written.
-fn merge(
-    partial: &[f32],
-    lse: &[f32],
-    (token, head): (usize, usize),
-    (splits, heads): (usize, usize),
-    valid: usize,
-) -> Merged {
+/// Merges the splits of a head by their log-sum-exp. One without keys is not written: its log-sum-exp is still -∞.
+fn merge(partial: &[f32], lse: &[f32], (token, head): (usize, usize), (splits, heads): (usize, usize)) -> Merged {
     let place = |split: usize| (token * splits + split) * heads + head;
-    let lses: Vec<f64> = (0..valid).map(|split| f64::from(lse[place(split)])).collect();
+    let lses: Vec<f64> = (0..splits).map(|split| f64::from(lse[place(split)])).collect();
     let largest = lses.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let (mut value, mut total) = (vec![0.0; MLA_VALUE], 0.0);
-    for (split, lse) in lses.iter().enumerate() {
+    for (split, lse) in lses.iter().enumerate().filter(|(_, lse)| **lse != f64::NEG_INFINITY) {
         let weight = (lse - largest).exp();
         total += weight;
         let from = &partial[place(split) * MLA_VALUE..][..MLA_VALUE];
