@@ -292,7 +292,8 @@ fn float<const W: usize, const REGISTERS: usize, const FMA: bool>(
         let (a, b) = operands(wave, op, form, control)?;
         match cx.mfma {
             MfmaPolicy::Mixed | MfmaPolicy::Cdna3Truncating => {
-                let (split_a, split_b) = split_both(form, &a, &b);
+                let (mut split_a, mut split_b) = (Split::EMPTY, Split::EMPTY);
+                split_both(form, &a, &b, &mut split_a, &mut split_b);
                 let grouping = if form.a.bits() == 16 { Grouping::Eights } else { Grouping::Sixteens };
                 if truncate::needs_values(&split_a, &split_b, &d) {
                     let (values_a, values_b) =
@@ -347,7 +348,8 @@ fn narrow<const REGISTERS: usize, const FMA: bool>(wave: &mut Wave, op: &Op, cx:
                 exact::dense::<16, FMA>(form, &terms, 32, |n| n, &values_a, &values_b, &mut d);
             }
             MfmaPolicy::Cdna3Truncating => {
-                let (mut split_a, mut split_b) = split_both(form, &a, &b);
+                let (mut split_a, mut split_b) = (Split::EMPTY, Split::EMPTY);
+                split_both(form, &a, &b, &mut split_a, &mut split_b);
                 add_scales(form, form.a, &mut split_a, scale_a.as_ref());
                 add_scales(form, form.b, &mut split_b, scale_b.as_ref());
                 if truncate::needs_values(&split_a, &split_b, &d) {
@@ -542,19 +544,11 @@ fn power_of(scale: u8) -> f64 {
 }
 
 #[inline(always)]
-fn split_both(form: Form, a: &Registers<'_>, b: &Registers<'_>) -> (Split, Split) {
-    let empty = || Split {
-        significand: [0; 64 * MAX_ITEMS],
-        exponent: [0; 64 * MAX_ITEMS],
-        special: false,
-        largest: 0,
-    };
-    let (mut split_a, mut split_b) = (empty(), empty());
+fn split_both(form: Form, a: &Registers<'_>, b: &Registers<'_>, split_a: &mut Split, split_b: &mut Split) {
     // A's significands carry the shift that gives the products 24 fraction bits.
     let shift = 24 - operand::fraction_bits(form.a) - operand::fraction_bits(form.b);
-    operand::split(form.a, form.items_a(), &a.list(), shift, &mut split_a);
-    operand::split(form.b, form.items_b(), &b.list(), 0, &mut split_b);
-    (split_a, split_b)
+    operand::split(form.a, form.items_a(), &a.list(), shift, split_a);
+    operand::split(form.b, form.items_b(), &b.list(), 0, split_b);
 }
 
 /// Moves the scales into the exponents; a NaN scale makes the operand special.

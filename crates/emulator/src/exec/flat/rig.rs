@@ -66,14 +66,6 @@ impl Rig {
         self.run_in(&view, text)
     }
 
-    pub(crate) fn op(&self, text: &str) -> crate::op::Op {
-        let (hex, _) = WORDS.iter().find(|(_, known)| *known == text).expect("the text is in WORDS");
-        let bytes: Vec<u8> = (0..hex.len() / 2)
-            .map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).expect("hex"))
-            .collect();
-        resolve(&cdna4::decode(&bytes).expect("a gfx950 instruction"))
-    }
-
     /// [`Rig::run`] on another memory.
     pub(crate) fn run_in(&mut self, view: &View, text: &str) -> Result<(), FaultKind> {
         let (hex, _) = WORDS.iter().find(|(_, known)| *known == text).expect("the text is in WORDS");

@@ -550,37 +550,3 @@ fn loads_to_lds_follow_m0_offset_and_lane() {
     rig.run("global_load_lds_ushort v[2:3], off").expect("in bounds");
     assert_eq!(rig.lds[4 * 5..][..4], model_read(&bytes, 100, 2, false).to_le_bytes());
 }
-
-#[test]
-#[ignore]
-fn speed() {
-    let mut rig = Rig::new();
-    let base = rig.place(&pattern(1 << 20));
-    rig.wave.set_scalar64(4, base);
-    rig.set_pair(2, |lane| base + 16 * lane as u64);
-    rig.wave.scalar[8..12].copy_from_slice(&[base as u32, (base >> 32) as u32, 1 << 20, 0x20000]);
-    rig.wave.scalar[6] = 0;
-    for text in [
-        "global_load_dwordx4 v[8:11], v[2:3], off",
-        "global_load_dwordx4 v[8:11], v4, s[4:5] offset:16",
-        "buffer_load_dwordx4 v[8:11], v4, s[8:11], 0 offen",
-        "buffer_load_dword v8, v4, s[8:11], s6 offen offset:16",
-        "global_store_dwordx4 v[2:3], v[8:11], off",
-        "global_load_ushort v8, v[2:3], off offset:1",
-        "buffer_load_dwordx4 v4, s[8:11], s6 offen offset:16 lds",
-        "flat_load_dword v8, v[2:3] offset:4",
-        "s_load_dwordx2 s[16:17], s[4:5], -0x8",
-        "global_atomic_add_f32 v[2:3], v8, off",
-    ] {
-        rig.set(4, |lane| 16 * lane as u32 + 16);
-        let op = rig.op(text);
-        let view = rig.memory.view();
-        let t = std::time::Instant::now();
-        const N: usize = 1_000_000;
-        for _ in 0..N {
-            let mut cx = crate::wave::Cx::new(&mut rig.lds, &view);
-            let _ = crate::simd::execute(&mut rig.wave, &op, &mut cx);
-        }
-        println!("{:60} {:.0} ns", text, t.elapsed().as_nanos() as f64 / N as f64);
-    }
-}

@@ -26,8 +26,8 @@ const OFFSET: i8 = 12;
 #[cfg(target_arch = "x86_64")]
 const DOUBLED: [i8; 16] = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12];
 
-/// Dot products of every block, row and column, in units of ¼: block-major, then rows.
-type Dots = [i32; 2048];
+/// Dot products in units of ¼, S columns for each block and row: as the lanes of A, row + S · block.
+type Dots<const S: usize> = [[i32; S]; 64];
 
 /// The handler of an f8f6f4 form with FP4 on both sides.
 pub(super) fn handler(form: Form, level: Level) -> Exec {
@@ -50,7 +50,7 @@ fn avx2<const S: usize, const REGISTERS: usize>(wave: &mut Wave, op: &Op, cx: &m
     if cx.mfma == MfmaPolicy::Cdna3Truncating {
         return narrow::<REGISTERS, true>(wave, op, cx);
     }
-    let mut dots = [0; 2048];
+    let mut dots = [[0; S]; 64];
     let (a, b) = operands(wave, op)?;
     x86::dots_avx2::<S>(&a, &b, &mut dots);
     add::<S, REGISTERS>(wave, op, cx.mfma, &dots)
@@ -62,7 +62,7 @@ fn avx512<const S: usize, const REGISTERS: usize>(wave: &mut Wave, op: &Op, cx: 
     if cx.mfma == MfmaPolicy::Cdna3Truncating {
         return narrow::<REGISTERS, true>(wave, op, cx);
     }
-    let mut dots = [0; 2048];
+    let mut dots = [[0; S]; 64];
     let (a, b) = operands(wave, op)?;
     x86::dots_avx512::<S>(&a, &b, &mut dots);
     add::<S, REGISTERS>(wave, op, cx.mfma, &dots)
@@ -80,7 +80,7 @@ fn add<const S: usize, const REGISTERS: usize>(
     wave: &mut Wave,
     op: &Op,
     policy: MfmaPolicy,
-    dots: &Dots,
+    dots: &Dots<S>,
 ) -> Step {
     let form = Form::unpack(op.bits);
     let (scale_a, scale_b) = scales(wave, op, Control::unpack(op.imm))?;
@@ -96,7 +96,7 @@ fn add<const S: usize, const REGISTERS: usize>(
                 (&mut d[register][lane + j..][..16]).try_into().expect("length is 16");
             let mut total: [f64; 16] = std::array::from_fn(|c| f32::from_bits(target[c]) as f64);
             for q in 0..64 / S {
-                let dot: &[i32; 16] = dots[(S * q + i) * S + j..][..16].try_into().expect("length is 16");
+                let dot: &[i32; 16] = dots[S * q + i][j..][..16].try_into().expect("length is 16");
                 let right: &[f64; 16] = factor_b[S * q + j..][..16].try_into().expect("length is 16");
                 let left = factor_a[S * q + i];
                 for c in 0..16 {
@@ -149,7 +149,7 @@ mod x86 {
     }
 
     #[target_feature(enable = "avx2")]
-    pub(super) fn dots_avx2<const S: usize>(a: &[&Lanes; 8], b: &[&Lanes; 8], dots: &mut Dots) {
+    pub(super) fn dots_avx2<const S: usize>(a: &[&Lanes; 8], b: &[&Lanes; 8], dots: &mut Dots<S>) {
         let (signed, unsigned) = (table_avx2(0), table_avx2(OFFSET));
         let low = _mm256_set1_epi8(15);
         let ones = _mm256_set1_epi16(1);
@@ -187,13 +187,13 @@ mod x86 {
                 }
                 let start = _mm256_set1_epi32(left.start[lane]);
                 let sum = _mm256_add_epi32(start, _mm256_madd_epi16(pairs, ones));
-                store256(&mut dots[lane * S + j..], sum);
+                store256(&mut dots[lane][j..], sum);
             }
         }
     }
 
     #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]
-    pub(super) fn dots_avx512<const S: usize>(a: &[&Lanes; 8], b: &[&Lanes; 8], dots: &mut Dots) {
+    pub(super) fn dots_avx512<const S: usize>(a: &[&Lanes; 8], b: &[&Lanes; 8], dots: &mut Dots<S>) {
         let (signed, unsigned) =
             (_mm512_broadcast_i64x4(table_avx2(0)), _mm512_broadcast_i64x4(table_avx2(OFFSET)));
         let low = _mm512_set1_epi8(15);
@@ -227,7 +227,7 @@ mod x86 {
                     let broadcast = _mm512_set1_epi32(left[lane] as i32);
                     sum = _mm512_dpbusd_epi32(sum, *right, broadcast);
                 }
-                store512(&mut dots[lane * S + j..], sum);
+                store512(&mut dots[lane][j..], sum);
             }
         }
     }

@@ -22,6 +22,16 @@ pub(super) struct Split {
     pub largest: i32,
 }
 
+impl Split {
+    /// An operand without elements.
+    pub(super) const EMPTY: Split = Split {
+        significand: [0; 64 * MAX_ITEMS],
+        exponent: [0; 64 * MAX_ITEMS],
+        special: false,
+        largest: ZERO_EXPONENT,
+    };
+}
+
 /// Below every exponent that two nonzero elements can have together.
 pub(super) const ZERO_EXPONENT: i32 = -4000;
 

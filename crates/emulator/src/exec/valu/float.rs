@@ -129,14 +129,17 @@ fn apply_rounded(mode: u32, arith: Arith, sources: &[&Lanes]) -> Lanes {
 
 /// Gives NaN results the ISA's payload: the first NaN source, quieted, else the positive default NaN. The host
 /// leaves payload and sign open. That sources take precedence in order is assumed.
-#[cold]
 #[inline(never)]
 pub(super) fn settle_nans(result: &mut Lanes, sources: &[&Lanes]) {
-    for lane in 0..64 {
-        if is_nan(result[lane]) {
-            let source = sources.iter().map(|source| source[lane]).find(|&bits| is_nan(bits));
-            result[lane] = source.map_or(DEFAULT_NAN, |bits| bits | QUIET);
+    // Without branches: registers that nothing has written hold NaN, so that this is common under partial EXEC.
+    let mut settled = Lanes::splat(DEFAULT_NAN);
+    for source in sources.iter().rev() {
+        for lane in 0..64 {
+            settled[lane] = if is_nan(source[lane]) { source[lane] | QUIET } else { settled[lane] };
         }
+    }
+    for lane in 0..64 {
+        result[lane] = if is_nan(result[lane]) { settled[lane] } else { result[lane] };
     }
 }
 
