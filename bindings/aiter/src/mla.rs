@@ -125,7 +125,7 @@ pub struct MlaShape {
 #[derive(Debug)]
 pub struct MlaOperands<'a> {
     /// Queries, `[T, heads, 576]` in the choice's format. The kernels for 8 heads and 2 tokens also load, and do not
-    /// use, up to 64 bytes behind them.
+    /// use, up to 256 bytes behind them.
     pub q: DeviceSlice<'a, u8>,
     /// The cache, `[pages, page, 576]` in the choice's format.
     pub kv: DeviceSlice<'a, u8>,
@@ -142,7 +142,7 @@ pub struct MlaOperands<'a> {
     /// Scales of queries and cache, `[2]`; used where they are e4m3.
     pub scales: DeviceSlice<'a, f32>,
     /// Partial results. Without persistence `[T, splits, heads, 512]` f32, but bf16 when there is one split and the
-    /// kernel [stores bf16](MlaRow::stores_bf16_unsplit). With it `[partials · tokens, heads, 512]` f32.
+    /// kernel [stores bf16](MlaRow::stores_bf16_unsplit), and in [another order](MlaRow::splits_before_tokens). With it `[partials · tokens, heads, 512]` f32.
     pub partial: DeviceSlice<'a, f32>,
     /// Log-sum-exp of the partial results: as `partial`, without the last dimension. A split without keys is not
     /// written: fill it with -∞ before the launch, and the split has no weight when the splits are merged.
@@ -285,10 +285,17 @@ impl MlaTask {
 impl MlaRow {
     /// Whether the kernel writes a final bf16 result when there is one split, instead of a partial f32 one.
     ///
-    /// The bf16 kernels for 8 or 16 heads and 1 token do not. AITER knows it for 16 heads; for 8 it hands the kernel
-    /// a buffer of half the size that it writes.
+    /// The bf16 kernels for 8 or 16 heads and 1 token and the e4m3 ones for 16 heads and 4 tokens do not. AITER knows
+    /// it for the one with 16 heads and 1 token; to the others it hands a buffer of half the size that they write.
     pub fn stores_bf16_unsplit(&self) -> bool {
-        !(self.q == MlaFormat::Bf16 && self.heads <= 16 && self.tokens == 1)
+        !(self.q == MlaFormat::Bf16 && self.heads <= 16 && self.tokens == 1) && !self.splits_before_tokens()
+    }
+
+    /// Whether partial results are `[batch, splits, tokens, heads, …]` instead of `[batch, tokens, splits, heads, …]`.
+    ///
+    /// So in the e4m3 kernels for 16 heads and 4 tokens; AITER's merge expects the other order of them.
+    pub fn splits_before_tokens(&self) -> bool {
+        !self.persistent && (self.q, self.heads, self.tokens) == (MlaFormat::Fp8, 16, 4)
     }
 }
 

@@ -97,7 +97,7 @@ fn compare(lab: &mut Lab, row: &MlaRow, case: &Case) -> Result<Outcome> {
     };
     let all = shape.batch * tokens;
     let mut padded_q = problem.q_codes.clone();
-    padded_q.resize(problem.q_codes.len() + 64, 0x7f);
+    padded_q.resize(problem.q_codes.len() + 256, 0x7f);
     let device_q = lab.upload(&padded_q)?;
     let device_kv = lab.upload(&problem.kv_codes)?;
     let starts = |step: usize| (0..=shape.batch).map(|index| (index * step) as i32).collect::<Vec<_>>();
@@ -140,7 +140,18 @@ fn compare(lab: &mut Lab, row: &MlaRow, case: &Case) -> Result<Outcome> {
                         tally.add(allowed, f64::from(bf16::to_f32(halves[at + d])), || name(d));
                     }
                 } else {
-                    let merged = merge(partial, &lse, (token, head), (case.splits, row.heads));
+                    // Row of a split's result.
+                    let place = |split: usize| {
+                        let (sequence, within) = (token / tokens, token % tokens);
+                        let outer = if row.splits_before_tokens() {
+                            (sequence * case.splits + split) * tokens + within
+                        } else {
+                            token * case.splits + split
+                        };
+                        outer * row.heads + head
+                    };
+                    let places: Vec<usize> = (0..case.splits).map(place).collect();
+                    let merged = merge(partial, &lse, &places);
                     for d in 0..MLA_VALUE {
                         let allowed = Allowed::new(truth.value[d], truth.error[d], Stored::F32);
                         tally.add(allowed, merged.value[d], || name(d));
@@ -162,15 +173,14 @@ struct Merged {
 }
 
 /// Merges the splits of a head by their log-sum-exp. One without keys is not written: its log-sum-exp is still -∞.
-fn merge(partial: &[f32], lse: &[f32], (token, head): (usize, usize), (splits, heads): (usize, usize)) -> Merged {
-    let place = |split: usize| (token * splits + split) * heads + head;
-    let lses: Vec<f64> = (0..splits).map(|split| f64::from(lse[place(split)])).collect();
+fn merge(partial: &[f32], lse: &[f32], places: &[usize]) -> Merged {
+    let lses: Vec<f64> = places.iter().map(|&place| f64::from(lse[place])).collect();
     let largest = lses.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let (mut value, mut total) = (vec![0.0; MLA_VALUE], 0.0);
-    for (split, lse) in lses.iter().enumerate().filter(|(_, lse)| **lse != f64::NEG_INFINITY) {
+    for (&place, lse) in places.iter().zip(&lses).filter(|(_, lse)| **lse != f64::NEG_INFINITY) {
         let weight = (lse - largest).exp();
         total += weight;
-        let from = &partial[place(split) * MLA_VALUE..][..MLA_VALUE];
+        let from = &partial[place * MLA_VALUE..][..MLA_VALUE];
         value.iter_mut().zip(from).for_each(|(sum, &part)| *sum += weight * f64::from(part));
     }
     value.iter_mut().for_each(|sum| *sum /= total);
