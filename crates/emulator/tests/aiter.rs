@@ -82,7 +82,7 @@ impl Matrix {
 /// Each output must be the bf16 of some value within f32's rounding error of the f64 sum: every matrix
 /// instruction (128 k) and the final scaling by alpha rounds once. Returns how many differ from the bf16 of
 /// the f64 sum itself.
-fn gemm(aiter: &std::path::Path, tile: [usize; 2], m: usize, n: usize, k: usize) -> usize {
+fn gemm(aiter: &std::path::Path, tile: [usize; 2], [m, n, k]: [usize; 3], options: RunOptions) -> usize {
     let name = format!("f4gemm_bf16_per1x32Fp4_BpreShuffle_{}x{}", tile[0], tile[1]);
     let path = aiter.join("hsa/gfx950/f4gemm").join(format!("{name}.co"));
     let image = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -126,7 +126,7 @@ fn gemm(aiter: &std::path::Path, tile: [usize; 2], m: usize, n: usize, k: usize)
         dynamic_lds: 0,
         kernarg: &kernarg,
         // Waves of one workgroup wait at the same barriers from different places.
-        options: RunOptions { divergent_barriers: true, ..RunOptions::default() },
+        options: RunOptions { divergent_barriers: true, ..options },
     };
     let kernel = module.kernels()[0].name.clone();
     let started = std::time::Instant::now();
@@ -168,7 +168,7 @@ fn gemm(aiter: &std::path::Path, tile: [usize; 2], m: usize, n: usize, k: usize)
 #[test]
 fn f4gemm_32x128_at_the_decode_shape() {
     let Some(aiter) = checkout("f4gemm_32x128_at_the_decode_shape") else { return };
-    let inexact = gemm(&aiter, [32, 128], 16, 2112, 7168);
+    let inexact = gemm(&aiter, [32, 128], [16, 2112, 7168], RunOptions::default());
     eprintln!("{inexact} of {} differ from the bf16 of the f64 sum", 16 * 2112);
     // The sums of a block are exact; only their accumulation rounds, 13 bits below bf16's last place.
     assert!(inexact <= 16 * 2112 / 1000, "{inexact} differ");
@@ -194,7 +194,19 @@ fn every_preshuffled_f4gemm_tile_with_ragged_rows() {
         // suspects ("may not support N % tile_N", asm_gemm_a4w4.cu). The decode shape has a partial tile.
         let n = 2 * tile[1];
         let m = tile[0] + 5;
-        let inexact = gemm(&aiter, tile, m, n, 1024);
+        let inexact = gemm(&aiter, tile, [m, n, 1024], RunOptions::default());
         assert!(inexact <= (m * n).div_ceil(1000), "{tile:?}: {inexact} differ");
+    }
+}
+
+#[test]
+fn f4gemm_waits_for_what_it_reads() {
+    let Some(aiter) = checkout("f4gemm_waits_for_what_it_reads") else { return };
+    // Memory results arrive at the last moment that the waits allow, waves run in any order.
+    for seed in 0..4 {
+        let options = RunOptions { late_delivery: true, seed: Some(seed), ..RunOptions::default() };
+        for tile in [[32, 128], [96, 256], [256, 128]] {
+            gemm(&aiter, tile, [tile[0], 2 * tile[1], 1024], options);
+        }
     }
 }
