@@ -23,6 +23,7 @@ mod fp8gemm;
 mod kernels;
 mod manifest;
 mod mla;
+mod mla_work;
 mod operand;
 mod order;
 pub mod reference;
@@ -37,4 +38,5 @@ pub use kernels::Kernels;
 pub use mla::{
     MLA_KEY, MLA_VALUE, Mla, MlaChoice, MlaFormat, MlaOperands, MlaRow, MlaShape, MlaTask, MlaWork, WorkItem,
 };
+pub use mla_work::WorkPlan;
 pub use topk_softmax::{TopkGating, TopkOperands, TopkRow, TopkShape, TopkSoftmax};

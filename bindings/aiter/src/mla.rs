@@ -64,11 +64,12 @@ pub struct MlaRow {
     pub persistent: bool,
     /// Whether it is for prompts, which have another argument struct.
     pub prefill: bool,
-    /// Whether a query token sees only the cache up to its own place.
+    /// Whether the manifest says that a query token sees only the cache up to its own place; see
+    /// [`masks`](Self::masks).
     pub causal: bool,
     /// Whether the log-sum-exp of the final result is written too.
     pub lse: bool,
-    /// Whether the cache is a round-robin shard of several devices.
+    /// Whether the cache may be a round-robin shard of several devices. Here it is the only one.
     pub sharded: bool,
     /// Symbol of the kernel.
     pub symbol: String,
@@ -278,7 +279,11 @@ impl MlaTask {
             _ => 32,
         };
         let limited = best.min(cached.div_ceil(batch * block));
-        if limited > 1 { limited.min(cached.abs_diff(batch * self.tokens) / (batch * block) + 1) } else { limited }
+        if limited > 1 {
+            limited.min(cached.abs_diff(batch * self.tokens) / (batch * block) + 1)
+        } else {
+            limited
+        }
     }
 }
 
@@ -289,6 +294,16 @@ impl MlaRow {
     /// it for the one with 16 heads and 1 token; to the others it hands a buffer of half the size that they write.
     pub fn stores_bf16_unsplit(&self) -> bool {
         !(self.q == MlaFormat::Bf16 && self.heads <= 16 && self.tokens == 1) && !self.splits_before_tokens()
+    }
+
+    /// Whether the kernel hides later keys from earlier query tokens.
+    ///
+    /// Three of the kernels that the manifest calls causal do not: of 128 and 64 bf16 heads for any number of tokens,
+    /// and the first of two for 8 bf16 heads and 2 tokens.
+    pub fn masks(&self) -> bool {
+        let any = self.q == MlaFormat::Bf16 && self.heads >= 64 && self.tokens == 0;
+        let twin = self.symbol.ends_with("mla_a16w16_qh8_qseqlen2_gqaratio8E");
+        self.causal && !any && !twin
     }
 
     /// Whether partial results are `[batch, splits, tokens, heads, …]` instead of `[batch, tokens, splits, heads, …]`.
@@ -343,8 +358,8 @@ fn arguments(choice: MlaChoice<'_>, shape: MlaShape, operands: &MlaOperands<'_>)
     if batch == 0 || tokens == 0 || heads == 0 || !page.is_power_of_two() || splits == 0 {
         return refuse("all sizes must be positive and the page a power of two");
     }
-    if row.prefill || row.sharded {
-        return refuse("this launch is for decoding from a whole cache; prefill and sharded kernels differ");
+    if row.prefill {
+        return refuse("this launch is for decoding; prefill kernels have another argument struct");
     }
     let all = batch * tokens;
     check_len(
@@ -383,6 +398,8 @@ fn arguments(choice: MlaChoice<'_>, shape: MlaShape, operands: &MlaOperands<'_>)
         q_start: operands.q_start.address().into(),
         q_scale: scale(0, row.q),
         kv_scale: scale(1, row.kv),
+        // A cache in one piece is a single shard.
+        global_page_start: if row.sharded { operands.page_start.address() } else { 0 }.into(),
         shards: 1.into(),
         ..Arguments::default()
     };

@@ -8,6 +8,7 @@ use super::{Lab, Outcome, Tally};
 use crate::reference::{Allowed, AttentionHead, AttentionQuery, AttentionRounding, Stored, attention};
 use crate::{
     MLA_KEY, MLA_VALUE, Mla, MlaChoice, MlaFormat, MlaOperands, MlaRow, MlaShape, MlaTask, MlaWork, Result,
+    WorkPlan,
 };
 
 pub(super) const BOUND: &str = "scores are f32 sums of 576 products (576 · 2^-23 · Σ|q·k|), exp2 and the shift by \
@@ -29,9 +30,13 @@ pub(super) fn run(lab: &mut Lab) -> Result<()> {
     let family = Mla::open(lab.kernels())?;
     for row in family.rows() {
         for case in CASES {
-            lab.case(&row.object, case.to_string(), |lab| match excluded(row) {
-                Some(reason) => Ok(Outcome::Excluded(reason.to_owned())),
-                None => compare(lab, row, case),
+            lab.case(&row.object, case.to_string(), |lab| {
+                if row.prefill {
+                    return Ok(Outcome::Excluded(
+                        "a prefill kernel: it has another argument struct".to_owned(),
+                    ));
+                }
+                compare(lab, row, case)
             })?;
         }
     }
@@ -56,61 +61,33 @@ const CASES: &[Case] = &[
     Case { lengths: &[700, 20], page: 1, splits: 16 },
 ];
 
-fn excluded(row: &MlaRow) -> Option<&'static str> {
-    if row.prefill {
-        Some("a prefill kernel, with another argument struct")
-    } else if row.sharded {
-        Some("a kernel for a cache sharded over several devices")
-    } else if row.persistent {
-        Some("persistent")
-    } else {
-        None
-    }
-}
-
 fn compare(lab: &mut Lab, row: &MlaRow, case: &Case) -> Result<Outcome> {
-    // Kernels for any number of tokens are run with two, but for those that do not mask.
-    let tokens = match (row.tokens, row.q) {
-        (0, MlaFormat::Bf16) if row.heads >= 64 => 1,
-        (0, _) => 2,
-        (tokens, _) => tokens,
-    };
-    let task = MlaTask {
-        q: row.q,
-        kv: row.kv,
-        heads: row.heads,
-        tokens,
-        persistent: row.persistent,
-        causal: row.causal,
-        lse: row.lse,
-    };
-    let family = Mla::open(lab.kernels())?;
-    // The rows of a workgroup are the choice's, also when it picks a twin of this row.
-    let choice = MlaChoice { row, ..family.choose(task)? };
+    // Kernels for any number of tokens are run with two.
+    let tokens = if row.tokens == 0 { 2 } else { row.tokens };
     let problem = Problem::new(lab, row, case, tokens);
-    let shape = MlaShape {
-        batch: case.lengths.len(),
-        tokens,
-        heads: row.heads,
-        page: case.page,
-        splits: case.splits,
-    };
-    let all = shape.batch * tokens;
+    let all = case.lengths.len() * tokens;
     let mut padded_q = problem.q_codes.clone();
     padded_q.resize(problem.q_codes.len() + 256, 0x7f);
     let device_q = lab.upload(&padded_q)?;
     let device_kv = lab.upload(&problem.kv_codes)?;
-    let starts = |step: usize| (0..=shape.batch).map(|index| (index * step) as i32).collect::<Vec<_>>();
+    let starts =
+        |step: usize| (0..=case.lengths.len()).map(|index| (index * step) as i32).collect::<Vec<_>>();
     let (q_start, split_start) = (lab.upload(&starts(tokens))?, lab.upload(&starts(case.splits))?);
-    let page_start = lab.upload(&problem.page_start)?;
-    let pages = lab.upload(&problem.pages)?;
+    let (page_start, pages) = (lab.upload(&problem.page_start)?, lab.upload(&problem.pages)?);
     let last_page = lab.upload(&problem.last_page)?;
     let scales = lab.upload(&[Problem::Q_SCALE as f32, Problem::KV_SCALE as f32])?;
-    let is_final = case.splits == 1 && row.stores_bf16_unsplit();
-    let len = all * case.splits * row.heads * MLA_VALUE;
-    let partial = lab.output::<f32>(if is_final { len / 2 } else { len })?;
-    let mut partial_lse = lab.output::<f32>(all * case.splits * row.heads)?;
-    partial_lse.as_mut_slice()?.copy_from(&vec![f32::NEG_INFINITY; all * case.splits * row.heads])?;
+
+    let plan = WorkPlan::within_sequences(case.lengths, tokens, WORKGROUPS, case.splits, GRANULARITY);
+    let (items, items_start) = (lab.upload(&plan.items)?, lab.upload(&plan.items_start)?);
+    let lists = lab.upload(&[items_start.address(), items.address()])?;
+    let final_out = lab.output::<u16>(all * row.heads * MLA_VALUE)?;
+    let final_lse = lab.output::<f32>(all * row.heads)?;
+
+    let layout = Layout::new(row, case, tokens, &plan);
+    let halves = if layout.is_final_bf16 { 2 } else { 1 };
+    let partial = lab.output::<f32>(layout.rows * row.heads * MLA_VALUE / halves)?;
+    let mut partial_lse = lab.output::<f32>(layout.rows * row.heads)?;
+    partial_lse.as_mut_slice()?.copy_from(&vec![f32::NEG_INFINITY; layout.rows * row.heads])?;
     let operands = MlaOperands {
         q: device_q.slice(..problem.q_codes.len())?,
         kv: device_kv.as_slice(),
@@ -122,48 +99,120 @@ fn compare(lab: &mut Lab, row: &MlaRow, case: &Case) -> Result<Outcome> {
         scales: scales.as_slice(),
         partial: partial.as_slice()?,
         partial_lse: partial_lse.as_slice()?,
-        work: MlaWork::Grid(split_start.as_slice()),
+        work: if row.persistent {
+            MlaWork::Lists {
+                lists: lists.as_slice(),
+                items_start: items_start.as_slice(),
+                items: items.as_slice(),
+                out: final_out.as_slice()?,
+                out_lse: if row.lse { Some(final_lse.as_slice()?) } else { None },
+            }
+        } else {
+            MlaWork::Grid(split_start.as_slice())
+        },
     };
-    family.launch(choice, shape, &operands, lab.stream())?;
-    lab.finish(&partial, |partial| {
-        let mut tally = Tally::default();
-        let lse = partial_lse.as_slice().and_then(|slice| slice.to_vec()).unwrap_or_default();
-        let halves: &[u16] = bytemuck::cast_slice(partial);
-        for token in 0..all {
-            for head in 0..row.heads {
-                let truth = problem.head(row, token, head);
-                let name = |d: usize| format!("token {token} head {head} [{d}]");
-                if is_final {
-                    let at = (token * row.heads + head) * MLA_VALUE;
+    let family = Mla::open(lab.kernels())?;
+    let splits = if row.persistent { 1 } else { case.splits };
+    let shape = MlaShape { batch: case.lengths.len(), tokens, heads: row.heads, page: case.page, splits };
+    family.launch(choice(&family, row, tokens), shape, &operands, lab.stream())?;
+
+    let mut read = Vec::new();
+    for output in [lab.read(&partial)?, lab.read(&partial_lse)?, lab.read(&final_lse)?] {
+        match output {
+            Ok(values) => read.push(values),
+            Err(violation) => return Ok(Outcome::Failed(violation)),
+        }
+    }
+    let final_out = match lab.read(&final_out)? {
+        Ok(values) => values,
+        Err(violation) => return Ok(Outcome::Failed(violation)),
+    };
+    let (partial, partial_lse, final_lse) = (&read[0], &read[1], &read[2]);
+    let whole: &[u16] = if layout.is_final_bf16 { bytemuck::cast_slice(partial) } else { &final_out };
+    let mut tally = Tally::default();
+    for token in 0..all {
+        for head in 0..row.heads {
+            let truth = problem.head(row, token, head);
+            let name = |d: usize| format!("token {token} head {head} [{d}]");
+            let at = token * row.heads + head;
+            let lse = match &layout.parts[token] {
+                None => {
                     for d in 0..MLA_VALUE {
                         let allowed = Allowed::new(truth.value[d], truth.error[d], Stored::Bf16Truncated);
-                        tally.add(allowed, f64::from(bf16::to_f32(halves[at + d])), || name(d));
+                        tally.add(allowed, f64::from(bf16::to_f32(whole[at * MLA_VALUE + d])), || name(d));
                     }
-                } else {
-                    // Row of a split's result.
-                    let place = |split: usize| {
-                        let (sequence, within) = (token / tokens, token % tokens);
-                        let outer = if row.splits_before_tokens() {
-                            (sequence * case.splits + split) * tokens + within
-                        } else {
-                            token * case.splits + split
-                        };
-                        outer * row.heads + head
-                    };
-                    let places: Vec<usize> = (0..case.splits).map(place).collect();
-                    let merged = merge(partial, &lse, &places);
+                    row.lse.then(|| f64::from(final_lse[at]))
+                }
+                Some(rows) => {
+                    let places: Vec<usize> = rows.iter().map(|place| place * row.heads + head).collect();
+                    let merged = merge(partial, partial_lse, &places);
                     for d in 0..MLA_VALUE {
                         let allowed = Allowed::new(truth.value[d], truth.error[d], Stored::F32);
                         tally.add(allowed, merged.value[d], || name(d));
                     }
-                    tally.add(Allowed::new(truth.lse, truth.lse_error, Stored::F32), merged.lse, || {
-                        format!("token {token} head {head} lse")
-                    });
+                    Some(merged.lse)
                 }
+            };
+            if let Some(lse) = lse {
+                let allowed = Allowed::new(truth.lse, truth.lse_error, Stored::F32);
+                tally.add(allowed, lse, || format!("token {token} head {head} log-sum-exp"));
             }
         }
-        tally
-    })
+    }
+    Ok(Outcome::Compared(tally))
+}
+
+/// Persistent workgroups of a launch: few, so that some have several items.
+const WORKGROUPS: usize = 6;
+
+/// Tokens that an item is a multiple of.
+const GRANULARITY: usize = 16;
+
+/// This row as a choice. Where AITER would serve the task with another row, the launch is the plain one.
+fn choice<'a>(family: &Mla, row: &'a MlaRow, tokens: usize) -> MlaChoice<'a> {
+    let MlaRow { q, kv, heads, persistent, causal, lse, .. } = *row;
+    let task = MlaTask { q, kv, heads, tokens, persistent, causal, lse };
+    match family.choose(task) {
+        Ok(choice) if (choice.row.heads, choice.row.tokens) == (row.heads, row.tokens) => {
+            MlaChoice { row, ..choice }
+        }
+        _ => MlaChoice { row, rows_per_group: 128, query_rows: heads * tokens },
+    }
+}
+
+/// Where results lie.
+struct Layout {
+    /// Rows of the partial results, in tokens.
+    rows: usize,
+    /// Whether the partial results are final bf16 ones.
+    is_final_bf16: bool,
+    /// For each token the rows of its parts; `None` when its result is final.
+    parts: Vec<Option<Vec<usize>>>,
+}
+
+impl Layout {
+    fn new(row: &MlaRow, case: &Case, tokens: usize, plan: &WorkPlan) -> Self {
+        let all = case.lengths.len() * tokens;
+        if row.persistent {
+            let parts = |token: usize| {
+                let items = plan.sequences[token / tokens].clone();
+                (items.len() > 1).then(|| items.map(|item| item * tokens + token % tokens).collect())
+            };
+            let rows = plan.partial_tokens(tokens);
+            return Self { rows, is_final_bf16: false, parts: (0..all).map(parts).collect() };
+        }
+        let is_final_bf16 = case.splits == 1 && row.stores_bf16_unsplit();
+        let place = |token: usize, split: usize| {
+            if row.splits_before_tokens() {
+                (token / tokens * case.splits + split) * tokens + token % tokens
+            } else {
+                token * case.splits + split
+            }
+        };
+        let parts =
+            |token| (!is_final_bf16).then(|| (0..case.splits).map(|split| place(token, split)).collect());
+        Self { rows: all * case.splits, is_final_bf16, parts: (0..all).map(parts).collect() }
+    }
 }
 
 /// A merged head.
@@ -239,7 +288,7 @@ impl Problem {
         let (sequence, within) = (token / self.tokens, token % self.tokens);
         let cache = &self.caches[sequence];
         // The last token sees everything, each one before it one key less.
-        let hidden = if row.causal { self.tokens - 1 - within } else { 0 };
+        let hidden = if row.masks() { self.tokens - 1 - within } else { 0 };
         let keys: Vec<&[f64]> = cache[..cache.len() - hidden].iter().map(Vec::as_slice).collect();
         let factor = |format, scale| if format == MlaFormat::Fp8 { scale } else { 1.0 };
         let (q_scale, kv_scale) = (factor(row.q, Self::Q_SCALE), factor(row.kv, Self::KV_SCALE));
