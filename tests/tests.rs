@@ -2,6 +2,7 @@
 
 mod broken_kernels;
 mod command;
+mod disassembly;
 mod environment;
 mod kernels;
 mod storage;
