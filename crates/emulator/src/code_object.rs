@@ -7,7 +7,7 @@ use object::{
 };
 use thiserror::Error;
 
-use crate::metadata::{self, KernelInfo};
+use crate::metadata::{self, KernelInfo, Metadata};
 
 /// `EF_AMDGPU_MACH` of gfx950.
 const MACH_GFX950: u32 = 0x4f;
@@ -152,6 +152,8 @@ pub(crate) struct CodeObject {
     pub globals: Vec<(String, u64, u64)>,
     /// Offsets where code begins.
     pub entries: Vec<u64>,
+    /// The format strings of buffered printf.
+    pub printf: Vec<String>,
     fixups: Vec<Fixup>,
 }
 
@@ -256,7 +258,7 @@ impl<'a> Elf<'a> {
 
     fn code_object(&self) -> Result<CodeObject, LoadError> {
         let (image, text) = self.layout()?;
-        let infos = self.metadata()?;
+        let Metadata { kernels: infos, printf, .. } = self.metadata()?;
         let sections = self.header.sections(LE, self.bytes).map_err(malformed("sections"))?;
         let symbols =
             sections.symbols(LE, self.bytes, elf::SHT_DYNSYM).map_err(malformed("dynamic symbols"))?;
@@ -323,7 +325,7 @@ impl<'a> Elf<'a> {
                 fixups.push(Fixup { offset, kind, value });
             }
         }
-        Ok(CodeObject { image, text, kernels, globals, entries, fixups })
+        Ok(CodeObject { image, text, kernels, globals, entries, printf, fixups })
     }
 
     /// The loadable segments at their addresses, and the executable range.
@@ -357,20 +359,20 @@ impl<'a> Elf<'a> {
         Ok((image, text))
     }
 
-    fn metadata(&self) -> Result<Vec<KernelInfo>, LoadError> {
+    fn metadata(&self) -> Result<Metadata, LoadError> {
         for segment in self.segments {
             let Some(mut notes) = segment.notes(LE, self.bytes).map_err(malformed("notes"))? else {
                 continue;
             };
             while let Some(note) = notes.next().map_err(malformed("notes"))? {
                 if note.n_type(LE).0 == NT_AMDGPU_METADATA && note.name() == b"AMDGPU" {
-                    let (target, kernels) = metadata::parse(note.desc())?;
-                    let processor = target.as_deref().and_then(|target| target.rsplit("--").next());
+                    let metadata = metadata::parse(note.desc())?;
+                    let processor = metadata.target.as_deref().and_then(|target| target.rsplit("--").next());
                     return match processor {
                         Some(processor) if processor.split(':').next() != Some("gfx950") => {
                             Err(LoadError::WrongTarget { found: processor.to_owned() })
                         }
-                        _ => Ok(kernels),
+                        _ => Ok(metadata),
                     };
                 }
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::{
     code_object::{CodeObject, Descriptor, LoadError},
     dispatch::{self, Launch, LaunchError, LaunchReport, Refusal},
+    host::Host,
     memory::{AllocationKind, Memory},
     metadata::KernelInfo,
     program::Program,
@@ -59,6 +60,7 @@ impl Device {
             kernels,
             descriptors,
             globals: object.globals,
+            printf: object.printf,
         };
         self.memory.write(base, &object.image)?;
         Ok(module)
@@ -74,6 +76,20 @@ impl Device {
         kernel: &str,
         launch: &Launch<'_>,
     ) -> Result<LaunchReport, LaunchError> {
+        self.launch_with_host(module, kernel, launch, None)
+    }
+
+    /// [`Device::launch`], with somebody who answers host calls.
+    ///
+    /// # Errors
+    /// As [`Device::launch`].
+    pub fn launch_with_host(
+        &self,
+        module: &Module,
+        kernel: &str,
+        launch: &Launch<'_>,
+        host: Option<&dyn Host>,
+    ) -> Result<LaunchReport, LaunchError> {
         if !Arc::ptr_eq(&self.memory, &module.memory) {
             return Err(Refusal::OtherDevice.into());
         }
@@ -86,7 +102,7 @@ impl Device {
             base: module.base,
             program: &module.program,
         };
-        dispatch::run(&self.memory, &kernel, launch)
+        dispatch::run(&self.memory, &kernel, launch, host)
     }
 }
 
@@ -99,6 +115,7 @@ pub struct Module {
     kernels: Vec<KernelInfo>,
     descriptors: Vec<Descriptor>,
     globals: Vec<(String, u64, u64)>,
+    printf: Vec<String>,
 }
 
 impl Module {
@@ -110,6 +127,11 @@ impl Module {
     /// One kernel by its mangled name.
     pub fn kernel(&self, name: &str) -> Option<&KernelInfo> {
         self.kernels.iter().find(|info| info.name == name)
+    }
+
+    /// The format strings of buffered printf, each "id:count:hash,format" with the hash in hexadecimal.
+    pub fn printf_formats(&self) -> &[String] {
+        &self.printf
     }
 
     /// Address and bytes of a device variable.

@@ -13,6 +13,7 @@ use crate::{
     exec::MfmaPolicy,
     fault::{Fault, FaultKind, Place},
     group::{self, Observer, Random, Schedule},
+    host::Host,
     lanes::Lanes,
     memory::{AllocationKind, Memory, MemoryError, PRIVATE_BASE, SHARED_BASE, View},
     metadata::{ArgKind, KernelInfo},
@@ -176,9 +177,10 @@ pub(crate) fn run(
     memory: &Memory,
     kernel: &Kernel<'_>,
     launch: &Launch<'_>,
+    host: Option<&dyn Host>,
 ) -> Result<LaunchReport, LaunchError> {
     let shape = Shape::check(kernel, launch)?;
-    let arguments = Block::new(memory, kernarg(kernel.info, launch))?;
+    let arguments = Block::new(memory, kernarg(kernel.info, launch, host))?;
     let packet = Block::new(memory, packet(kernel, &shape, launch, arguments.base))?;
     let scratch_bytes = shape.private_bytes as u64 * 64 * shape.waves as u64;
     let cores = || std::thread::available_parallelism().map_or(1, |n| n.get());
@@ -191,6 +193,7 @@ pub(crate) fn run(
     let job = Job {
         kernel,
         launch,
+        host,
         shape: &shape,
         registers: Registers::new(kernel, &shape, &arguments, packet.base),
         memory,
@@ -328,7 +331,7 @@ impl Drop for Block<'_> {
 }
 
 /// The kernarg segment: the launch's bytes, then the hidden arguments in their places.
-fn kernarg(info: &KernelInfo, launch: &Launch<'_>) -> Vec<u8> {
+fn kernarg(info: &KernelInfo, launch: &Launch<'_>, host: Option<&dyn Host>) -> Vec<u8> {
     let mut segment = vec![0; (info.kernarg_size as usize).max(info.explicit_bytes() as usize)];
     let given = launch.kernarg.len().min(segment.len());
     segment[..given].copy_from_slice(&launch.kernarg[..given]);
@@ -346,6 +349,8 @@ fn kernarg(info: &KernelInfo, launch: &Launch<'_>) -> Vec<u8> {
             ArgKind::HiddenDynamicLdsSize => launch.dynamic_lds as u64,
             ArgKind::HiddenPrivateBase => PRIVATE_BASE >> 32,
             ArgKind::HiddenSharedBase => SHARED_BASE >> 32,
+            ArgKind::HiddenHostcallBuffer => host.map_or(0, Host::hostcall_buffer),
+            ArgKind::HiddenPrintfBuffer => host.map_or(0, Host::printf_buffer),
             // Grids are whole workgroups and start at 0; the rest has no counterpart here.
             _ => 0,
         };
@@ -460,6 +465,7 @@ impl Registers {
 struct Job<'a> {
     kernel: &'a Kernel<'a>,
     launch: &'a Launch<'a>,
+    host: Option<&'a dyn Host>,
     shape: &'a Shape,
     registers: Registers,
     memory: &'a Memory,
@@ -510,6 +516,7 @@ impl Job<'_> {
             self.prepare(&mut waves, workgroup, scratch);
             let mut cx = Cx::new(&mut lds, &view);
             cx.mfma = self.launch.options.mfma;
+            cx.host = self.host;
             let budget = match self.launch.options.instruction_budget {
                 0 => DEFAULT_BUDGET,
                 budget => budget,

@@ -16,6 +16,7 @@ mod dispatch;
 mod exec;
 mod fault;
 mod group;
+mod host;
 mod lanes;
 mod memory;
 mod metadata;
@@ -33,6 +34,7 @@ pub use dispatch::{
 };
 pub use exec::MfmaPolicy;
 pub use fault::{Access, Fault, FaultKind, Place};
+pub use host::Host;
 pub use memory::{ALLOCATION_ALIGN, Allocation, AllocationKind, Memory, MemoryError};
 pub use metadata::{ArgKind, KernelArg, KernelInfo};
 pub use simd::{Level, level};

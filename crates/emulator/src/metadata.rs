@@ -32,7 +32,9 @@ pub enum ArgKind {
     HiddenPrivateBase,
     HiddenSharedBase,
     HiddenQueuePtr,
-    /// Hidden, and zero on the virtual device: host calls, heaps, multi-grid synchronisation, printf.
+    HiddenHostcallBuffer,
+    HiddenPrintfBuffer,
+    /// Hidden, and zero on the virtual device: heaps, multi-grid synchronisation.
     HiddenOther,
 }
 
@@ -69,6 +71,8 @@ impl ArgKind {
             "hidden_private_base" => HiddenPrivateBase,
             "hidden_shared_base" => HiddenSharedBase,
             "hidden_queue_ptr" => HiddenQueuePtr,
+            "hidden_hostcall_buffer" => HiddenHostcallBuffer,
+            "hidden_printf_buffer" => HiddenPrintfBuffer,
             other if other.starts_with("hidden_") => HiddenOther,
             _ => ByValue,
         }
@@ -127,15 +131,26 @@ impl KernelInfo {
     }
 }
 
-/// Target and kernels of the note's content.
-pub(crate) fn parse(mut note: &[u8]) -> Result<(Option<String>, Vec<KernelInfo>), LoadError> {
+/// What the note says about the whole code object.
+#[derive(Debug)]
+pub(crate) struct Metadata {
+    pub target: Option<String>,
+    pub kernels: Vec<KernelInfo>,
+    /// `amdhsa.printf`: the format strings of buffered printf, each "id:count:hash,format".
+    pub printf: Vec<String>,
+}
+
+/// The note's content.
+pub(crate) fn parse(mut note: &[u8]) -> Result<Metadata, LoadError> {
     let bad = |reason: String| LoadError::Metadata { reason };
     let root = rmpv::decode::read_value(&mut note).map_err(|error| bad(error.to_string()))?;
     let target = text(&root, "amdhsa.target");
     let kernels = get(&root, "amdhsa.kernels").and_then(Value::as_array).ok_or(LoadError::NoKernels)?;
     let kernels = kernels.iter().map(kernel).collect::<Option<Vec<_>>>();
     let kernels = kernels.ok_or_else(|| bad("a kernel without .name or .symbol".into()))?;
-    Ok((target, kernels))
+    let printf = get(&root, "amdhsa.printf").and_then(Value::as_array).into_iter().flatten();
+    let printf = printf.filter_map(|format| format.as_str().map(str::to_owned)).collect();
+    Ok(Metadata { target, kernels, printf })
 }
 
 fn kernel(map: &Value) -> Option<KernelInfo> {

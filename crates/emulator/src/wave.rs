@@ -60,12 +60,14 @@ pub(crate) struct Cx<'a> {
     pub memory: &'a crate::memory::View,
     /// How matrix instructions accumulate.
     pub mfma: crate::exec::MfmaPolicy,
+    /// Who listens to messages.
+    pub host: Option<&'a dyn crate::host::Host>,
 }
 
 impl<'a> Cx<'a> {
     /// The default matrix policy.
     pub(crate) fn new(lds: &'a mut Vec<u8>, memory: &'a crate::memory::View) -> Cx<'a> {
-        Cx { lds, memory, mfma: crate::exec::MfmaPolicy::default() }
+        Cx { lds, memory, mfma: crate::exec::MfmaPolicy::default(), host: None }
     }
 }
 

@@ -20,15 +20,14 @@ pub(super) fn decode(inst: &Inst, op: &mut Op) -> bool {
     true
 }
 
-/// Messages go to the host's driver, which the virtual device does not have: dropped. Priorities, sleeps,
-/// performance counters and instruction caches have no effect on results: dropped too. The debugger's
-/// flags are clear, so its branches are not taken.
+/// Of the messages only the interrupt has a receiver; the others go to the host's driver, which the virtual
+/// device does not have: dropped. Priorities, sleeps, performance counters and instruction caches have no
+/// effect on results: dropped too. The debugger's flags are clear, so its branches are not taken.
 fn handler(name: &str) -> Option<Exec> {
     Some(match name {
         "s_nop"
         | "s_sleep"
         | "s_setprio"
-        | "s_sendmsg"
         | "s_icache_inv"
         | "s_incperflevel"
         | "s_decperflevel"
@@ -38,6 +37,7 @@ fn handler(name: &str) -> Option<Exec> {
         | "s_cbranch_cdbguser"
         | "s_cbranch_cdbgsys_and_user"
         | "s_cbranch_cdbgsys_or_user" => nothing,
+        "s_sendmsg" => message,
         "s_branch" => branch,
         "s_cbranch_scc0" => branch_scc::<false>,
         "s_cbranch_scc1" => branch_scc::<true>,
@@ -58,6 +58,18 @@ fn handler(name: &str) -> Option<Exec> {
 }
 
 fn nothing(_wave: &mut Wave, _op: &Op, _cx: &mut Cx<'_>) -> Step {
+    Ok(())
+}
+
+/// MSG_INTERRUPT: LLVM, AMDGPUUsage, and the device libraries' signals.
+const INTERRUPT: i32 = 1;
+
+fn message(_wave: &mut Wave, op: &Op, cx: &mut Cx<'_>) -> Step {
+    if op.imm & 0xf == INTERRUPT
+        && let Some(host) = cx.host
+    {
+        host.interrupt();
+    }
     Ok(())
 }
 
