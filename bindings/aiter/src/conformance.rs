@@ -13,4 +13,4 @@ mod topk_softmax;
 pub use case::{Line, Outcome, Tally};
 pub use family::Family;
 pub use lab::Lab;
-pub use report::{FamilyReport, markdown, text};
+pub use report::{FamilyReport, introduction, markdown, text};

@@ -67,7 +67,8 @@ pub struct MlaRow {
     /// Whether the manifest says that a query token sees only the cache up to its own place; see
     /// [`masks`](Self::masks).
     pub causal: bool,
-    /// Whether the log-sum-exp of the final result is written too.
+    /// Whether the manifest says that the log-sum-exp of the final result is written too; see
+    /// [`writes_lse`](Self::writes_lse).
     pub lse: bool,
     /// Whether the cache may be a round-robin shard of several devices. Here it is the only one.
     pub sharded: bool,
@@ -293,7 +294,14 @@ impl MlaRow {
     /// The bf16 kernels for 8 or 16 heads and 1 token and the e4m3 ones for 16 heads and 4 tokens do not. AITER knows
     /// it for the one with 16 heads and 1 token; to the others it hands a buffer of half the size that they write.
     pub fn stores_bf16_unsplit(&self) -> bool {
-        !(self.q == MlaFormat::Bf16 && self.heads <= 16 && self.tokens == 1) && !self.splits_before_tokens()
+        let single = self.q == MlaFormat::Bf16 && self.heads <= 16 && self.tokens == 1;
+        !single && !self.splits_before_tokens()
+    }
+
+    /// Whether the kernel writes the log-sum-exp of final results. The manifest says so of one that never loads the
+    /// address: of 32 e4m3 heads and 1 token.
+    pub fn writes_lse(&self) -> bool {
+        self.lse && (self.q, self.heads, self.tokens) != (MlaFormat::Fp8, 32, 1)
     }
 
     /// Whether the kernel hides later keys from earlier query tokens.
@@ -435,7 +443,7 @@ fn arguments(choice: MlaChoice<'_>, shape: MlaShape, operands: &MlaOperands<'_>)
             if let Some(out_lse) = out_lse {
                 check_len(FAMILY, "the log-sum-exp [T, heads]", all * heads, out_lse.len())?;
             }
-            if row.lse != out_lse.is_some() {
+            if row.writes_lse() != out_lse.is_some() {
                 return refuse("the kernel and the operands disagree about the log-sum-exp of the result");
             }
             arguments.work = lists.address().into();

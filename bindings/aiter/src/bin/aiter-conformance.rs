@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use aiter::conformance::{Family, Lab, markdown, text};
+use aiter::conformance::{Family, Lab, introduction, markdown, text};
 use aiter::{Checkout, Error};
 use clap::Parser;
 use hip::LibraryChoice;
@@ -25,9 +25,12 @@ const BROKEN: u8 = 4;
 struct Arguments {
     /// Families to run; all when none is named.
     families: Vec<Family>,
-    /// Prints the tables as Markdown on standard output. The lines of the cases go to standard error anyway.
+    /// Prints a Markdown document on standard output. The lines of the cases go to standard error anyway.
     #[arg(long)]
     markdown: bool,
+    /// What the checkout is, for the document; it need not have its history to say so itself.
+    #[arg(long, default_value = "unknown commit", value_name = "COMMIT")]
+    aiter_commit: String,
     /// Only objects whose name contains this.
     #[arg(long)]
     object: Option<String>,
@@ -67,12 +70,17 @@ fn run(arguments: &Arguments) -> Result<bool, Error> {
     };
     let mut lab = Lab::new(library, checkout, arguments.seed, |line| eprintln!("{}", text(line)))?;
     let runtime = lab.device().runtime();
-    let name = lab.device().properties()?.name;
-    eprintln!("{name} on {} ({})", runtime.library_path().display(), runtime.kind());
+    let device = format!("{} ({})", lab.device().properties()?.name, runtime.kind());
+    eprintln!("{device} on {}", runtime.library_path().display());
     drop(runtime);
     lab.only(arguments.object.as_deref().unwrap_or_default());
     let families = if arguments.families.is_empty() { &Family::ALL[..] } else { &arguments.families };
     let mut right = true;
+    if arguments.markdown {
+        let now = jiff::Timestamp::now().to_string();
+        let date = now.split('T').next().unwrap_or_default();
+        println!("{}", introduction(&device, &arguments.aiter_commit, date, arguments.seed));
+    }
     for family in families {
         let report = family.run(&mut lab)?;
         right &= report.failures().next().is_none();

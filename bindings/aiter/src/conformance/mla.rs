@@ -105,7 +105,7 @@ fn compare(lab: &mut Lab, row: &MlaRow, case: &Case) -> Result<Outcome> {
                 items_start: items_start.as_slice(),
                 items: items.as_slice(),
                 out: final_out.as_slice()?,
-                out_lse: if row.lse { Some(final_lse.as_slice()?) } else { None },
+                out_lse: if row.writes_lse() { Some(final_lse.as_slice()?) } else { None },
             }
         } else {
             MlaWork::Grid(split_start.as_slice())
@@ -141,7 +141,7 @@ fn compare(lab: &mut Lab, row: &MlaRow, case: &Case) -> Result<Outcome> {
                         let allowed = Allowed::new(truth.value[d], truth.error[d], Stored::Bf16Truncated);
                         tally.add(allowed, f64::from(bf16::to_f32(whole[at * MLA_VALUE + d])), || name(d));
                     }
-                    row.lse.then(|| f64::from(final_lse[at]))
+                    row.writes_lse().then(|| f64::from(final_lse[at]))
                 }
                 Some(rows) => {
                     let places: Vec<usize> = rows.iter().map(|place| place * row.heads + head).collect();

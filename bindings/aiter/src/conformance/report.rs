@@ -34,6 +34,34 @@ impl FamilyReport {
     }
 }
 
+/// The head of a Markdown document: what was run, and what the tables say.
+pub fn introduction(device: &str, aiter_commit: &str, date: &str, seed: u64) -> String {
+    format!(
+        "# Conformance of AITER's kernels
+
+{date}. Device: {device}. AITER: {aiter_commit}. Seed {seed}.
+
+Every object of a family runs over the same shapes with random inputs; padding holds NaN, outputs start as NaN
+between guard bands. Each element is compared with the f64 result; the bound is derived from the formats and the
+operations of the kernel, as each section says, and holds for every order of additions.
+
+On the virtual device every case runs under three orders of the waves of a workgroup: in lockstep (nearest to
+hardware), each wave running ahead to its next barrier, and random turns. Only barriers and waits promise an order.
+
+A row is an object, a column a shape of the list above the table:
+
+- a number is the largest share of its bound that an element used, in any order; above 1 would be wrong. Results that
+  are rounded to the nearest bf16 come close to 1 by that rounding alone;
+- `–` is not run, for the reason given: the kernel does not claim the shape or the operand;
+- `⚡` is right in one order of the waves and wrong in another: a barrier is missing, and time makes up for it;
+- `✗` is wrong, or the kernel was stopped, with the worst element or the fault;
+- *worst error* is the largest distance from the exact value in the row.
+
+Regenerate with `cargo run --release -p aiter --bin aiter-conformance -- --markdown` and `AITER_DIR` at a checkout.
+"
+    )
+}
+
 /// One family as a Markdown section: legend of the shapes, table, and the reasons of what did not run.
 pub fn markdown(report: &FamilyReport) -> String {
     let (objects, shapes) = (report.objects(), report.shapes());
