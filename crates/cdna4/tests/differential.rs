@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cdna4::{DecodeError, Encoding, Field, Operand};
-use tools::{Random, env_number, killer, llvm_mc, llvm_tool, ours};
+use tools::{Random, env_number, folder_or_skip, killer, llvm_mc, llvm_tool, ours};
 
 const WORKERS: usize = 2;
 
@@ -138,10 +138,7 @@ fn known_difference(ours: &[String], theirs: &[String], chunk: &[u8]) -> Option<
 
 #[test]
 fn random_words_read_as_llvm_mc_reads_them() {
-    let Some(tool) = llvm_tool("llvm-mc") else {
-        println!("skipped: random_words_read_as_llvm_mc_reads_them: needs llvm-mc (set ROCM_PATH)");
-        return;
-    };
+    let tool = llvm_tool("llvm-mc");
     let words = env_number("MI355X_DECODER_WORDS", 1_000_000) as usize;
     let seed = env_number("MI355X_DECODER_SEED", 950);
     let rows: Vec<_> = cdna4::rows().collect();
@@ -279,18 +276,9 @@ fn objdump(tool: &Path, object: &Path) -> Listing {
 
 #[test]
 fn aiter_code_objects_read_as_objdump_reads_them() {
-    let Some(tool) = llvm_tool("llvm-objdump") else {
-        println!(
-            "skipped: aiter_code_objects_read_as_objdump_reads_them: needs llvm-objdump (set ROCM_PATH)"
-        );
-        return;
-    };
-    let Some(aiter) = std::env::var_os("AITER_DIR").map(PathBuf::from) else {
-        println!(
-            "skipped: aiter_code_objects_read_as_objdump_reads_them: needs AITER_DIR, a checkout of AITER"
-        );
-        return;
-    };
+    let tool = llvm_tool("llvm-objdump");
+    let test = "aiter_code_objects_read_as_objdump_reads_them";
+    let Some(aiter) = folder_or_skip(test, "AITER_DIR", "a checkout of AITER") else { return };
     let objects = files(&aiter.join("hsa/gfx950"), "co");
     assert!(!objects.is_empty(), "no code objects below {}/hsa/gfx950", aiter.display());
     let next = AtomicUsize::new(0);
@@ -342,16 +330,9 @@ fn byte_list(line: &str) -> Option<Vec<u8>> {
 
 #[test]
 fn llvms_own_test_words_read_as_llvm_mc_reads_them() {
-    let Some(tool) = llvm_tool("llvm-mc") else {
-        println!("skipped: llvms_own_test_words_read_as_llvm_mc_reads_them: needs llvm-mc (set ROCM_PATH)");
-        return;
-    };
-    let Some(source) = std::env::var_os("LLVM_SRC").map(PathBuf::from) else {
-        println!(
-            "skipped: llvms_own_test_words_read_as_llvm_mc_reads_them: needs LLVM_SRC, LLVM's folder `llvm`"
-        );
-        return;
-    };
+    let tool = llvm_tool("llvm-mc");
+    let test = "llvms_own_test_words_read_as_llvm_mc_reads_them";
+    let Some(source) = folder_or_skip(test, "LLVM_SRC", "LLVM's folder `llvm`") else { return };
     let mut chunks = BTreeSet::new();
     for folder in ["test/MC/Disassembler/AMDGPU", "test/MC/AMDGPU"] {
         for path in files(&source.join(folder), "txt").into_iter().chain(files(&source.join(folder), "s")) {

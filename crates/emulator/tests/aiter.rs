@@ -1,15 +1,17 @@
 //! AITER's hand-written MXFP4 GEMM, run as it is, against f64: `AITER_DIR` names a checkout of AITER.
 
-use std::path::PathBuf;
+use std::{io::Write, path::PathBuf};
 
 use emulator::{Device, DeviceConfig, Launch, RunOptions};
 use numerics::{bf16, e2m1, e8m0, layout};
 
-/// The checkout, or a word about its absence.
+/// The checkout; without it, says that `test` was skipped. libtest keeps back what `eprintln!` writes, so this goes
+/// to the stream itself.
 fn checkout(test: &str) -> Option<PathBuf> {
     let found = std::env::var_os("AITER_DIR").map(PathBuf::from);
     if found.is_none() {
-        eprintln!("skipped: {test}: needs AITER_DIR, a checkout of AITER");
+        writeln!(std::io::stderr(), "skipped: {test}: needs AITER_DIR, a checkout of AITER")
+            .expect("stderr is open");
     }
     found
 }

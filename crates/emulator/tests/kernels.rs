@@ -9,18 +9,13 @@ use emulator::{
 #[path = "kernels/compile.rs"]
 mod compile;
 
-/// The compiled kernels; `None`, said aloud, without a compiler.
-fn image() -> Option<&'static [u8]> {
-    static IMAGE: OnceLock<Option<Vec<u8>>> = OnceLock::new();
-    IMAGE
-        .get_or_init(|| {
-            let image = compile::compile("basic", Path::new(env!("CARGO_TARGET_TMPDIR")));
-            if image.is_none() {
-                eprintln!("skipped: no ROCm (set ROCM_PATH)");
-            }
-            image
-        })
-        .as_deref()
+/// The compiled kernels. A test without its compiler fails.
+fn image() -> &'static [u8] {
+    static IMAGE: OnceLock<Vec<u8>> = OnceLock::new();
+    IMAGE.get_or_init(|| {
+        compile::compile("basic", Path::new(env!("CARGO_TARGET_TMPDIR")))
+            .expect("no hipcc: `cargo build` in the workspace fetches one, or set ROCM_PATH")
+    })
 }
 
 /// A device with the kernels loaded.
@@ -31,10 +26,10 @@ struct Rig {
 }
 
 impl Rig {
-    fn new() -> Option<Rig> {
+    fn new() -> Rig {
         let device = Device::new(DeviceConfig { memory_bytes: 1 << 32 });
-        let module = device.load(image()?).expect("loads");
-        Some(Rig { device, module, options: RunOptions::default() })
+        let module = device.load(image()).expect("loads");
+        Rig { device, module, options: RunOptions::default() }
     }
 
     fn place<T: Copy + Into<i64>>(&self, values: &[T], bytes: usize) -> u64 {
@@ -86,18 +81,9 @@ impl Rig {
     }
 }
 
-macro_rules! rig {
-    () => {
-        match Rig::new() {
-            Some(rig) => rig,
-            None => return,
-        }
-    };
-}
-
 #[test]
 fn vector_add_with_a_tail() {
-    let rig = rig!();
+    let rig = Rig::new();
     let n = 1000;
     let a: Vec<i64> = (0..n).map(|i| (i as f32 * 0.37).to_bits() as i64).collect();
     let b: Vec<i64> = (0..n).map(|i| (100.0 - i as f32 * 1.3).to_bits() as i64).collect();
@@ -115,7 +101,7 @@ fn vector_add_with_a_tail() {
 
 #[test]
 fn lds_reduction_in_any_order_and_with_late_results() {
-    let mut rig = rig!();
+    let mut rig = Rig::new();
     let input: Vec<i32> = (0..2048).map(|i: i32| i.wrapping_mul(2_654_435_761u32 as i32) >> 7).collect();
     let source = rig.place(&input, 4);
     for (seed, late) in [(None, false), (Some(1), false), (Some(2), true), (None, true)] {
@@ -131,7 +117,7 @@ fn lds_reduction_in_any_order_and_with_late_results() {
 
 #[test]
 fn divergent_loops() {
-    let rig = rig!();
+    let rig = Rig::new();
     let start: Vec<i32> = (1..=500).collect();
     let (from, to) = (rig.place(&start, 4), rig.place(&start, 4));
     rig.run(
@@ -153,7 +139,7 @@ fn divergent_loops() {
 
 #[test]
 fn atomics_over_parallel_workgroups() {
-    let rig = rig!();
+    let rig = Rig::new();
     let data: Vec<i32> = (0..20_000).map(|i| (i * i + 3 * i) % 251).collect();
     let (from, bins) = (rig.place(&data, 1), rig.place(&[0; 256], 4));
     rig.run(
@@ -170,7 +156,7 @@ fn atomics_over_parallel_workgroups() {
 
 #[test]
 fn two_dimensional_grid_with_tails() {
-    let rig = rig!();
+    let rig = Rig::new();
     let (rows, columns) = (37usize, 53usize);
     let matrix: Vec<i32> = (0..rows * columns).map(|i| i as i32 * 3 - 7).collect();
     let (from, to) = (rig.place(&matrix, 4), rig.place(&matrix, 4));
@@ -191,7 +177,7 @@ fn two_dimensional_grid_with_tails() {
 
 #[test]
 fn scratch_arrays_and_calls() {
-    let rig = rig!();
+    let rig = Rig::new();
     let order: Vec<i32> = (0..200).map(|i| i * 13 % 97).collect();
     let (from, to) = (rig.place(&order, 4), rig.place(&order, 4));
     rig.run(
@@ -207,7 +193,7 @@ fn scratch_arrays_and_calls() {
 
 #[test]
 fn recursion_on_the_stack() {
-    let rig = rig!();
+    let rig = Rig::new();
     fn polynomial(x: i32, depth: i32) -> i32 {
         if depth == 0 { x } else { x.wrapping_mul(polynomial(x + 1, depth - 1)).wrapping_add(depth) }
     }
@@ -218,7 +204,7 @@ fn recursion_on_the_stack() {
 
 #[test]
 fn device_variables() {
-    let rig = rig!();
+    let rig = Rig::new();
     let to = rig.place(&[0; 64], 4);
     rig.run("globals", [3, 1, 1], [64, 1, 1], &[&to.to_le_bytes()]).expect("runs");
     assert_eq!(rig.words(to, 4), [7, 5, 3, 0]);
@@ -228,7 +214,7 @@ fn device_variables() {
 
 #[test]
 fn dynamic_lds() {
-    let rig = rig!();
+    let rig = Rig::new();
     let to = rig.place(&[0; 128], 4);
     rig.run_lds("dynamic_lds", [1; 3], [128, 1, 1], 512, &[&to.to_le_bytes()]).expect("runs");
     assert_eq!(rig.words(to, 128), (0..128).rev().map(|i| 3 * i).collect::<Vec<_>>());
@@ -236,7 +222,7 @@ fn dynamic_lds() {
 
 #[test]
 fn an_access_out_of_bounds_names_kernel_instruction_and_lane() {
-    let rig = rig!();
+    let rig = Rig::new();
     let to = rig.place(&[0; 100], 4);
     let (kind, text) = rig.fault("dynamic_lds", 128, &[&to.to_le_bytes()]);
     assert!(matches!(kind, FaultKind::OutOfBounds { lane: 36, bytes: 4, .. }), "{text}");
@@ -254,7 +240,7 @@ fn an_access_out_of_bounds_names_kernel_instruction_and_lane() {
 
 #[test]
 fn an_endless_loop_ends_by_its_budget() {
-    let mut rig = rig!();
+    let mut rig = Rig::new();
     rig.options.instruction_budget = 10_000;
     let flag = rig.place(&[0], 4);
     let (kind, text) = rig.fault("endless", 64, &[&flag.to_le_bytes()]);
@@ -263,7 +249,7 @@ fn an_endless_loop_ends_by_its_budget() {
 
 #[test]
 fn waves_that_disagree_about_a_barrier() {
-    let mut rig = rig!();
+    let mut rig = Rig::new();
     let to = rig.place(&[0; 128], 4);
     let (kind, text) = rig.fault("skipped_barrier", 128, &[&to.to_le_bytes()]);
     assert!(
@@ -279,7 +265,7 @@ fn waves_that_disagree_about_a_barrier() {
 
 #[test]
 fn illegal_instructions_and_traps() {
-    let rig = rig!();
+    let rig = Rig::new();
     let to = rig.place(&[0; 64], 4);
     let (kind, text) = rig.fault("illegal", 64, &[&to.to_le_bytes()]);
     assert!(matches!(kind, FaultKind::IllegalInstruction { word } if word as u32 == 0xbfff_0000), "{text}");
@@ -290,7 +276,7 @@ fn illegal_instructions_and_traps() {
 
 #[test]
 fn launches_that_cannot_start() {
-    let rig = rig!();
+    let rig = Rig::new();
     let refusal = |result| match result {
         Err(LaunchError::Invalid(refusal)) => refusal,
         other => panic!("{other:?}"),

@@ -4,14 +4,26 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// `name` of the ROCm or LLVM that `ROCM_PATH`, the workspace's `.rocm` or `/opt/rocm` holds.
-pub(crate) fn llvm_tool(name: &str) -> Option<PathBuf> {
+/// `name` of the ROCm or LLVM that `ROCM_PATH`, the workspace's `.rocm` or `/opt/rocm` holds. A test without its
+/// oracle fails.
+pub(crate) fn llvm_tool(name: &str) -> PathBuf {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.rocm");
     let roots =
         std::env::var_os("ROCM_PATH").map(PathBuf::from).into_iter().chain([workspace, "/opt/rocm".into()]);
     roots
         .flat_map(|root| [root.join("llvm/bin").join(name), root.join("bin").join(name)])
         .find(|path| path.is_file())
+        .unwrap_or_else(|| panic!("no {name}: `cargo build` in the workspace fetches one, or set ROCM_PATH"))
+}
+
+/// The folder that `variable` names; without it, says that `test` was skipped. libtest keeps back what `println!`
+/// writes, so this goes to the stream itself.
+pub(crate) fn folder_or_skip(test: &str, variable: &str, what: &str) -> Option<PathBuf> {
+    let found = std::env::var_os(variable).map(PathBuf::from);
+    if found.is_none() {
+        writeln!(std::io::stderr(), "skipped: {test}: needs {variable}, {what}").expect("stderr is open");
+    }
+    found
 }
 
 /// What separates the answers: an instruction with a literal that no test word has.
