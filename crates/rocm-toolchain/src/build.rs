@@ -85,8 +85,10 @@ pub fn build(compiler: &Compiler<'_>, kernels: &Path, out: &Path) -> Result<Buil
         for instance in &declared.instances {
             work.push(compilation(kernels, &folder, &name, &declared.flags, instance, out));
         }
-        operators
-            .push((Operator { name, folder, params, header, contract, kernels: Vec::new() }, declared.instances));
+        operators.push((
+            Operator { name, folder, params, header, contract, kernels: Vec::new() },
+            declared.instances,
+        ));
     }
     let mut compiled = compiler.run(&work)?.into_iter().zip(work);
     let mut failures = Vec::new();

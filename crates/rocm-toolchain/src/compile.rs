@@ -1,5 +1,6 @@
 //! Running the compiler: in parallel, and only for what changed.
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,10 +10,14 @@ use std::thread;
 
 use sha2::{Digest, Sha256};
 
+use crate::space::check_space;
 use crate::{ARCH, CompileFailure, Error, Result, Toolchain};
 
 /// Version of the record beside each code object; a record of another version counts as absent.
 const RECORD_VERSION: &str = "rocm-toolchain 1";
+
+/// Free space demanded before each compiler run, far above what one kernel needs.
+const NEEDED_BYTES: u64 = 16_000_000;
 
 /// One compiler run to do.
 #[derive(Clone, Debug)]
@@ -90,7 +95,10 @@ impl Compiler<'_> {
         }
         if let Some(folder) = job.output.parent() {
             fs::create_dir_all(folder).map_err(|e| Error::write(folder, e))?;
+            check_space(folder, NEEDED_BYTES)?;
         }
+        // The compiler's own intermediate files.
+        check_space(&env::temp_dir(), NEEDED_BYTES)?;
         let record = beside(&job.output, "record");
         let depfile = beside(&job.output, "d");
         let partial = beside(&job.output, "partial");

@@ -81,7 +81,7 @@ pub enum Error {
     },
     /// The disk is full, or would be.
     #[error("{} has {available_mb} MB free and {needed_mb} MB are needed; free some, or point CARGO_TARGET_DIR (for build \
-             output) or ROCM_PATH (for the compiler) elsewhere", .path.display())]
+             output), TMPDIR (for intermediate files) or ROCM_PATH (for the compiler) elsewhere", .path.display())]
     NotEnoughSpace {
         /// A folder on that disk.
         path: PathBuf,

@@ -23,6 +23,7 @@ mod occupancy;
 mod params;
 mod provision;
 mod registry;
+mod space;
 
 pub use build::{Built, Kernel, Operator, build};
 pub use compile::{Compilation, Compiled, Compiler};

@@ -19,6 +19,8 @@ const NT_AMDGPU_METADATA: u32 = 32;
 pub struct KernelNote {
     /// Name to look up in the module.
     pub name: String,
+    /// Symbol of the kernel descriptor; empty when the compiler recorded none.
+    pub symbol: String,
     /// Vector registers per lane, accumulation registers included.
     pub vgpr_count: u32,
     /// Accumulation registers among them.
@@ -44,6 +46,8 @@ pub struct KernelNote {
 /// One kernel argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Argument {
+    /// The parameter's name; empty when the compiler recorded none.
+    pub name: String,
     /// Bytes from the start of the segment.
     pub offset: u32,
     /// Bytes.
@@ -94,6 +98,7 @@ fn kernel(map: &Value) -> Result<KernelNote> {
     let args = get(map, ".args").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     Ok(KernelNote {
         name: text(map, ".name")?,
+        symbol: get(map, ".symbol").and_then(Value::as_str).unwrap_or_default().to_owned(),
         vgpr_count: number(map, ".vgpr_count")?,
         agpr_count: number(map, ".agpr_count").unwrap_or(0),
         sgpr_count: number(map, ".sgpr_count")?,
@@ -109,6 +114,7 @@ fn kernel(map: &Value) -> Result<KernelNote> {
 
 fn argument(map: &Value) -> Result<Argument> {
     Ok(Argument {
+        name: get(map, ".name").and_then(Value::as_str).unwrap_or_default().to_owned(),
         offset: number(map, ".offset")?,
         size: number(map, ".size")?,
         kind: text(map, ".value_kind")?,

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use crate::space::check_space;
 use crate::{Error, Origin, Result, Toolchain};
 
 /// Free space demanded before the download starts: 405 MB of toolchain, and packages are unpacked one by one.
@@ -136,17 +137,4 @@ fn system_name(os_release: &Path) -> String {
         line.map_or("unknown", |v| v.trim().trim_matches('"')).to_owned()
     };
     format!("{} {} {}", value("ID"), value("VERSION_ID"), env::consts::ARCH)
-}
-
-fn check_space(folder: &Path, needed: u64) -> Result<()> {
-    let stat = rustix::fs::statvfs(folder).map_err(|e| Error::read(folder, e.into()))?;
-    let available = stat.f_bavail.saturating_mul(stat.f_frsize);
-    if available < needed {
-        return Err(Error::NotEnoughSpace {
-            path: folder.into(),
-            needed_mb: needed / 1_000_000,
-            available_mb: available / 1_000_000,
-        });
-    }
-    Ok(())
 }

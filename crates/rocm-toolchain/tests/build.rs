@@ -1,7 +1,9 @@
 //! Small kernels folders through the real compiler.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
+use std::process::Command;
 
 use rocm_toolchain::{Built, Compiler, Error, Registry, Result, build};
 use tempfile::TempDir;
@@ -90,9 +92,13 @@ fn the_registry_carries_resources_and_structs() {
     let folder = Folder::new();
     let built = folder.build().unwrap();
     let source = Registry(&built).source();
-    for expected in
-        ["name: Cow::Borrowed(\"copy_2\")", "symbol: Cow::Borrowed(\"copy\")", "pub struct Copy {", "waves_per_simd: 8", "vgpr_spills: 0"]
-    {
+    for expected in [
+        "name: Cow::Borrowed(\"copy_2\")",
+        "symbol: Cow::Borrowed(\"copy\")",
+        "pub struct Copy {",
+        "waves_per_simd: 8",
+        "vgpr_spills: 0",
+    ] {
         assert!(source.contains(expected), "{expected} is not in\n{source}");
     }
 }
@@ -181,6 +187,28 @@ fn an_output_folder_that_is_a_file_is_an_error_with_advice() {
     let (error, text) = message(&folder);
     assert!(matches!(error, Error::NotWritable { .. }), "{error:?}");
     assert!(text.contains("CARGO_TARGET_DIR"), "{text}");
+}
+
+#[test]
+fn a_full_disk_is_named_before_the_linker_dies_of_it() {
+    let folder = Folder::new();
+    let out = folder.path("out");
+    fs::create_dir(&out).unwrap();
+    let mount = |program: &str, arguments: &[&str]| {
+        Command::new(program).args(arguments).arg(&out).output().is_ok_and(|o| o.status.success())
+    };
+    if !mount("mount", &["-t", "tmpfs", "-o", "size=4m", "none"]) {
+        // libtest keeps back what `println!` writes.
+        let why =
+            "skipped: a_full_disk_is_named_before_the_linker_dies_of_it: only root may mount a small disk";
+        return writeln!(std::io::stderr(), "{why}").expect("stderr is open");
+    }
+    let outcome = folder.build();
+    assert!(mount("umount", &[]));
+    let error = outcome.unwrap_err();
+    assert!(matches!(error, Error::NotEnoughSpace { .. }), "{error:?}");
+    let text = error.to_string();
+    assert!(text.contains("has 4 MB free and 16 MB are needed; free some"), "{text}");
 }
 
 #[test]
