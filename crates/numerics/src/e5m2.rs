@@ -1,36 +1,10 @@
 //! E5M2, the BF8 of gfx950 (OCP: largest 57344, Inf and NaN), and its FNUZ sibling of gfx942.
 
-use crate::format::{Format, Specials, table};
-use crate::round::Conversion;
+use crate::format::{Format, Specials, narrow};
 
 pub mod fnuz;
 
 /// The format: 5 exponent bits, 2 mantissa bits, bias 15.
 pub const FORMAT: Format = Format { exponent_bits: 5, mantissa_bits: 2, bias: 15, specials: Specials::Ieee };
 
-/// Largest finite value.
-pub const MAX: f32 = FORMAT.max();
-
-/// Value of every code.
-pub static TO_F32: [f32; 256] = table(&FORMAT);
-
-/// Exact value of a code.
-#[inline(always)]
-#[must_use]
-pub fn to_f32(code: u8) -> f32 {
-    TO_F32[usize::from(code)]
-}
-
-/// Nearest code, ties to even. e5m20
-#[inline]
-#[must_use]
-pub const fn from_f32_rne(x: f32) -> u8 {
-    FORMAT.encode(x, 0, Conversion::RNE) as u8
-}
-
-/// Code of `x · 2^-scale_exponent` under `rule`, rounded once.
-#[inline]
-#[must_use]
-pub const fn from_f32(x: f32, scale_exponent: i32, rule: Conversion) -> u8 {
-    FORMAT.encode(x, scale_exponent, rule) as u8
-}
+narrow!(256);

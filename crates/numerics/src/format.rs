@@ -180,6 +180,40 @@ const fn exp2(exponent: i32) -> f32 {
     f32::from_bits(((exponent + 127) as u32) << 23)
 }
 
+/// The items that every module of a narrow format has beside its `FORMAT`: a table of its `$codes` values, decode,
+/// encode.
+macro_rules! narrow {
+    ($codes:literal) => {
+        /// Largest finite value.
+        pub const MAX: f32 = FORMAT.max();
+
+        /// Value of every code.
+        pub static TO_F32: [f32; $codes] = $crate::format::table(&FORMAT);
+
+        /// Exact value of a code. Bits above the format's are not read.
+        #[inline(always)]
+        #[must_use]
+        pub fn to_f32(code: u8) -> f32 {
+            TO_F32[usize::from(code) & ($codes - 1)]
+        }
+
+        /// Nearest code, ties to even; what overflows becomes the format's special value, or saturates if it has none.
+        #[inline]
+        #[must_use]
+        pub const fn from_f32_rne(x: f32) -> u8 {
+            FORMAT.encode(x, 0, $crate::round::Conversion::RNE) as u8
+        }
+
+        /// Code of `x · 2^-scale_exponent` under `rule`, rounded once.
+        #[inline]
+        #[must_use]
+        pub const fn from_f32(x: f32, scale_exponent: i32, rule: $crate::round::Conversion) -> u8 {
+            FORMAT.encode(x, scale_exponent, rule) as u8
+        }
+    };
+}
+pub(crate) use narrow;
+
 /// Decode table of a format of `N = 2^bits` codes.
 pub(crate) const fn table<const N: usize>(format: &Format) -> [f32; N] {
     let mut table = [0.0; N];
