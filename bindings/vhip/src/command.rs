@@ -10,7 +10,7 @@ use hip_sys::hipError_t;
 
 use crate::{
     api::Status, device::VirtualDevice, event::Event, extension, function::Function, graph::ExecutableGraph,
-    pointer,
+    hostcall::HostCalls, pointer,
 };
 
 /// A host pointer or a device address: both are addresses of this process.
@@ -132,7 +132,21 @@ impl KernelLaunch {
             kernarg: &self.kernarg,
             options: extension::run_options(),
         };
-        match device.emulator.launch(&function.module.image, function.kernel(), &launch) {
+        let threads = match launch.options.threads {
+            0 => std::thread::available_parallelism().map_or(1, |cores| cores.get()),
+            threads => threads,
+        };
+        let image = &function.module.image;
+        let host = HostCalls::new(device, function.info(), threads).map_err(|error| {
+            eprintln!("vhip: launch of {}: no memory for host calls: {error}", function.kernel());
+            hipError_t::hipErrorOutOfMemory
+        })?;
+        let listener = host.as_ref().map(|host| host as &dyn emulator::Host);
+        let outcome = device.emulator.launch_with_host(image, function.kernel(), &launch, listener);
+        if let Some(host) = host {
+            host.finish(image.printf_formats());
+        }
+        match outcome {
             Ok(report) => Ok(device.note_launch(function.kernel(), &report)),
             Err(LaunchError::Fault(fault)) => {
                 device.note_fault(&fault);

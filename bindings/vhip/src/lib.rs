@@ -27,8 +27,10 @@
 include!(concat!(env!("OUT_DIR"), "/nodes.rs"));
 
 mod api;
+mod buffered;
 mod capture;
 mod command;
+mod compressed;
 mod device;
 mod entry;
 mod error;
@@ -36,6 +38,7 @@ mod event;
 mod extension;
 mod function;
 mod graph;
+mod hostcall;
 mod image;
 mod launch;
 mod memory;
@@ -44,6 +47,7 @@ mod node;
 mod occupancy;
 mod per_thread;
 mod pointer;
+mod printf;
 mod properties;
 mod register;
 mod runtime;

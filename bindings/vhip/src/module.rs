@@ -12,6 +12,7 @@ use hip_sys::*;
 
 use crate::{
     api::{Status, api, put, text},
+    compressed,
     device::VirtualDevice,
     function::Function,
     image,
@@ -29,6 +30,7 @@ pub(crate) struct Module {
 impl Module {
     /// Loads `bytes` onto `device`; says on stderr why it cannot.
     pub(crate) fn load(device: &Arc<VirtualDevice>, bytes: &[u8]) -> Result<Arc<Module>, hipError_t> {
+        let bytes = &*compressed::plain(bytes)?;
         let image = device.emulator.load(bytes).map_err(|error| {
             eprintln!("vhip: loading a code object of {} bytes: {error}", bytes.len());
             refusal(&error)
@@ -86,7 +88,7 @@ unsafe fn load_data(target: *mut hipModule_t, pointer: *const c_void) -> Status 
 }
 
 api! {
-    /// Loads a file: a bare code object or an offload bundle.
+    /// Loads a file: a bare code object, or an offload bundle, which may be compressed.
     fn hipModuleLoad(module: *mut hipModule_t, path: *const c_char) {
         // SAFETY: the caller's string.
         let path = unsafe { text(path) }?;

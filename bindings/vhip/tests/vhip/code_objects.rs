@@ -5,7 +5,7 @@ use std::{ffi::c_void, ptr};
 use hip::{DeviceBuffer, Error, LaunchConfig, Module, Stream};
 use hip_sys::*;
 
-use crate::rig::{Rig, bundle, elf, ok, raw};
+use crate::rig::{Rig, bundle, compressed, elf, ok, raw};
 
 fn runs(rig: &Rig, module: &Module) {
     let out = DeviceBuffer::<i32>::from_slice(&rig.device, &[0; 4]).unwrap();
@@ -144,4 +144,81 @@ fn an_image_that_ends_with_its_mapping_is_not_read_past_it() {
         raw!(rig, hipModuleLoadData(&mut module, 16 as *const c_void)),
         hipError_t::hipErrorInvalidImage
     );
+}
+
+/// Loads an image from memory that ends with it.
+fn load_from_memory(rig: &Rig, image: &[u8]) -> hipError_t {
+    let mut module = ptr::null_mut();
+    raw!(rig, hipModuleLoadData(&mut module, image.as_ptr().cast()))
+}
+
+/// The same compressed content behind the header of an older version; version 1 does not say where it ends.
+fn older(version: u8) -> Vec<u8> {
+    let newest = compressed();
+    assert!(newest.starts_with(b"CCOB\x03\x00\x01\x00"), "version 3, Zstandard: {:?}", &newest[..8]);
+    let bytes = newest.len() as u32 - 32 + 24;
+    let mut image = newest[..8].to_vec();
+    image[4] = version;
+    if version == 2 {
+        image.extend(bytes.to_le_bytes());
+    }
+    image.extend(&newest[16..20]);
+    image.extend(&newest[24..]);
+    image
+}
+
+#[test]
+fn compressed_bundles_load() {
+    let rig = Rig::new();
+    assert!(compressed().len() < bundle().len() / 2);
+    runs(&rig, &Module::load(&rig.device, compressed()).unwrap());
+    for version in [1, 2] {
+        let image = older(version);
+        runs(&rig, &Module::load(&rig.device, &image).unwrap());
+    }
+    // A file is as long as it is.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kernels.co");
+    let c_path = std::ffi::CString::new(path.to_str().unwrap()).unwrap();
+    // Method 0, which clang writes when it was built without Zstandard.
+    let mut zlib = b"CCOB\x02\x00\x00\x00".to_vec();
+    let content = miniz_oxide::deflate::compress_to_vec_zlib(bundle(), 6);
+    zlib.extend((content.len() as u32 + 24).to_le_bytes());
+    zlib.extend((bundle().len() as u32).to_le_bytes());
+    zlib.extend([0; 8]);
+    zlib.extend(content);
+    for image in [compressed(), &older(1), &older(2), &zlib] {
+        std::fs::write(&path, image).unwrap();
+        let mut module = ptr::null_mut();
+        ok!(rig, hipModuleLoad(&mut module, c_path.as_ptr()));
+        ok!(rig, hipModuleUnload(module));
+    }
+}
+
+#[test]
+fn damaged_compressed_bundles_are_errors() {
+    let rig = Rig::new();
+    let invalid = hipError_t::hipErrorInvalidImage;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kernels.co");
+    let c_path = std::ffi::CString::new(path.to_str().unwrap()).unwrap();
+    let load = |image: &[u8]| {
+        std::fs::write(&path, image).unwrap();
+        let mut module = ptr::null_mut();
+        raw!(rig, hipModuleLoad(&mut module, c_path.as_ptr()))
+    };
+    for length in [4, 8, 31, 32, 40, compressed().len() / 2, compressed().len() - 1] {
+        assert_eq!(load(&compressed()[..length]), invalid, "cut to {length} bytes");
+    }
+    let damaged = |at: usize, value: u8| {
+        let mut image = compressed().to_vec();
+        image[at] = value;
+        image
+    };
+    // Version, method, the bundle's size, the stream's magic.
+    for (at, value) in [(4, 4), (6, 2), (16, compressed()[16] ^ 1), (32, 0)] {
+        assert_eq!(load(&damaged(at, value)), invalid, "byte {at}");
+        assert_eq!(load_from_memory(&rig, &damaged(at, value)), invalid, "byte {at}");
+    }
+    assert_eq!(load(compressed()), hipError_t::hipSuccess);
 }

@@ -94,7 +94,7 @@ pub(crate) fn toolchain() -> &'static Toolchain {
     })
 }
 
-/// Runs hipcc on a file of `tests/kernels`.
+/// Runs hipcc on a file below `tests`.
 pub(crate) fn hipcc(source: &str, arguments: &[&str], target: &Path) {
     let toolchain = toolchain();
     let output = Command::new(&toolchain.hipcc)
@@ -103,7 +103,7 @@ pub(crate) fn hipcc(source: &str, arguments: &[&str], target: &Path) {
         .args(arguments)
         .arg("-o")
         .arg(target)
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kernels").join(source))
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(source))
         .output()
         .expect("hipcc starts");
     assert!(output.status.success(), "hipcc: {}", String::from_utf8_lossy(&output.stderr));
@@ -112,7 +112,7 @@ pub(crate) fn hipcc(source: &str, arguments: &[&str], target: &Path) {
 fn compiled(name: &str, arguments: &[&str]) -> Vec<u8> {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("the target folder is writable");
     let target = folder.path().join(name);
-    hipcc("basic.hip", arguments, &target);
+    hipcc("kernels/basic.hip", arguments, &target);
     std::fs::read(target).expect("hipcc wrote it")
 }
 
@@ -120,6 +120,12 @@ fn compiled(name: &str, arguments: &[&str]) -> Vec<u8> {
 pub(crate) fn bundle() -> &'static [u8] {
     static BUNDLE: OnceLock<Vec<u8>> = OnceLock::new();
     BUNDLE.get_or_init(|| compiled("basic.bundle", &["--genco"]))
+}
+
+/// The kernels as the compressed bundle that `--offload-compress` makes.
+pub(crate) fn compressed() -> &'static [u8] {
+    static COMPRESSED: OnceLock<Vec<u8>> = OnceLock::new();
+    COMPRESSED.get_or_init(|| compiled("basic.ccob", &["--genco", "--offload-compress"]))
 }
 
 /// The kernels as a bare ELF file.

@@ -86,8 +86,8 @@ int main() {
   CHECK(27, hipOccupancyMaxActiveBlocksPerMultiprocessor(&groups, saxpy, 256, 0) == hipSuccess && groups == 8);
 
   // Not implemented: an error each time, one line of log.
-  CHECK(28, hipMemPoolTrimTo(nullptr, 0) == hipErrorNotSupported);
-  CHECK(29, hipMemPoolTrimTo(nullptr, 0) == hipErrorNotSupported);
+  CHECK(28, hipFreeMipmappedArray(nullptr) == hipErrorNotSupported);
+  CHECK(29, hipFreeMipmappedArray(nullptr) == hipErrorNotSupported);
 
   CHECK(30, hipEventDestroy(start) == hipSuccess && hipEventDestroy(stop) == hipSuccess);
   CHECK(31, hipStreamDestroy(stream) == hipSuccess);
