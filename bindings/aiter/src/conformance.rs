@@ -4,6 +4,7 @@ mod bf16gemm;
 mod case;
 mod f4gemm;
 mod family;
+mod fmoe;
 mod fp8gemm;
 mod lab;
 mod mla;

@@ -19,11 +19,13 @@ mod checkout;
 pub mod conformance;
 mod error;
 mod f4gemm;
+mod fmoe;
 mod fp8gemm;
 mod kernels;
 mod manifest;
 mod mla;
 mod mla_work;
+mod moe_sort;
 mod operand;
 mod order;
 pub mod reference;
@@ -33,10 +35,12 @@ pub use bf16gemm::{Bf16Choice, Bf16Gemm, Bf16Operands, Bf16Output, Bf16Shape, Bf
 pub use checkout::{ADVICE, Checkout, VARIABLE};
 pub use error::{Error, Result};
 pub use f4gemm::{F4Choice, F4Gemm, F4Operands, F4Shape, F4Tile};
+pub use fmoe::{Fmoe, MOE_BLOCK, MoeActivation, MoeOperands, MoeRow, MoeShape};
 pub use fp8gemm::{Fp8Choice, Fp8Gemm, Fp8Operands, Fp8Shape, Fp8Tile};
 pub use kernels::Kernels;
 pub use mla::{
     MLA_KEY, MLA_VALUE, Mla, MlaChoice, MlaFormat, MlaOperands, MlaRow, MlaShape, MlaTask, MlaWork, WorkItem,
 };
 pub use mla_work::WorkPlan;
+pub use moe_sort::SortedTokens;
 pub use topk_softmax::{TopkGating, TopkOperands, TopkRow, TopkShape, TopkSoftmax};

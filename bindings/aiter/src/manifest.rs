@@ -69,6 +69,11 @@ impl<'a> Row<'a> {
         }
     }
 
+    /// Whether the manifest has this column. AITER reads 0 where it has not.
+    pub(crate) fn has(&self, column: &str) -> bool {
+        self.manifest.columns.iter().any(|name| name == column)
+    }
+
     /// A number that is 0 or 1.
     pub(crate) fn flag(&self, column: &str) -> Result<bool> {
         Ok(self.number(column)? != 0)

@@ -149,7 +149,7 @@ pub(super) fn shuffle_weight(data: &[u8], rows: usize, row_bytes: usize) -> Vec<
 }
 
 /// [`ScaleShuffle::dense`] of row-major scales; the padding is E8M0's NaN, so that whoever uses it is found out.
-fn shuffle_scale(data: &[u8], rows: usize, groups: usize) -> Vec<u8> {
+pub(super) fn shuffle_scale(data: &[u8], rows: usize, groups: usize) -> Vec<u8> {
     let layout = ScaleShuffle::dense(rows, groups);
     let mut out = vec![numerics::e8m0::NAN; layout.len()];
     for row in 0..rows {

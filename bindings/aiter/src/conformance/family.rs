@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{FamilyReport, Lab, bf16gemm, f4gemm, fp8gemm, mla, topk_softmax};
+use super::{FamilyReport, Lab, bf16gemm, f4gemm, fmoe, fp8gemm, mla, topk_softmax};
 use crate::Result;
 
 /// A family of AITER's kernels.
@@ -17,14 +17,16 @@ pub enum Family {
     Fp8gemm,
     /// Decode attention over a latent cache.
     Mla,
+    /// Mixture of experts in one kernel, MXFP4.
+    Fmoe,
     /// Softmax over experts and the largest k of it.
     Topksoftmax,
 }
 
 impl Family {
     /// All families, in the order of the report.
-    pub const ALL: [Family; 5] =
-        [Family::F4gemm, Family::Bf16gemm, Family::Fp8gemm, Family::Mla, Family::Topksoftmax];
+    pub const ALL: [Family; 6] =
+        [Family::F4gemm, Family::Bf16gemm, Family::Fp8gemm, Family::Mla, Family::Fmoe, Family::Topksoftmax];
 
     /// Runs every object of the family over its shapes.
     ///
@@ -49,6 +51,10 @@ impl Family {
                 mla::run(lab)?;
                 mla::BOUND
             }
+            Family::Fmoe => {
+                fmoe::run(lab)?;
+                fmoe::BOUND
+            }
             Family::Topksoftmax => {
                 topk_softmax::run(lab)?;
                 topk_softmax::BOUND
@@ -65,6 +71,7 @@ impl fmt::Display for Family {
             Family::Bf16gemm => "bf16gemm",
             Family::Fp8gemm => "fp8gemm_blockscale",
             Family::Mla => "mla",
+            Family::Fmoe => "fmoe",
             Family::Topksoftmax => "topksoftmax",
         })
     }

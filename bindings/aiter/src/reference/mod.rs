@@ -6,10 +6,12 @@
 
 mod allowed;
 mod attention;
+mod mixture;
 mod product;
 mod top_k;
 
 pub use allowed::{Allowed, Stored};
 pub use attention::{AttentionHead, AttentionQuery, AttentionRounding, attention};
+pub use mixture::{Uncertain, gated, gelu_tanh, requantised, silu};
 pub use product::{Dot, FP8_BLOCK, Mxfp4Matrix, bf16_product, fp8_block_product, mxfp4_product};
 pub use top_k::top_k_weights;

@@ -1,0 +1,242 @@
+//! Conformance of `fmoe`.
+
+use std::fmt;
+
+use numerics::layout::ScaleShuffle;
+use numerics::mx::{BLOCK, Mxfp4Rule, ScaleRounding};
+use numerics::{bf16, f16};
+
+use super::f4gemm::{shuffle_scale, shuffle_weight};
+use super::{Lab, Outcome, Tally};
+use crate::reference::{Allowed, Mxfp4Matrix, Uncertain, gated, gelu_tanh, mxfp4_product, requantised, silu};
+use crate::{Fmoe, MOE_BLOCK, MoeActivation, MoeOperands, MoeRow, MoeShape, Result, SortedTokens};
+
+pub(super) const BOUND: &str = "gate and up err by K/32 · 2^-23 · Σ|block sum|, the activation by (16 + 4·|gate|)·2^-23; \
+                                an inner value within its error of a rounding boundary of MXFP4 may be either code, \
+                                and counts with half the difference; the second product errs likewise; each part of \
+                                each expert is converted to the result's format and added atomically (2^-8 for bf16, \
+                                2^-11 for f16, of what is there).";
+
+/// One case: sizes.
+type Case = MoeShape;
+
+pub(super) fn run(lab: &mut Lab) -> Result<()> {
+    for activation in [MoeActivation::Silu, MoeActivation::Gelu] {
+        for is_bf16 in [true, false] {
+            for row in Fmoe::open(lab.kernels(), activation, is_bf16)?.rows() {
+                for case in cases() {
+                    lab.case(&row.object, Name(case).to_string(), |lab| match row.flat {
+                        true => Ok(Outcome::Excluded(
+                            "a flat kernel: it takes unsorted bf16 tokens, another contract".to_owned(),
+                        )),
+                        false => compare(lab, activation, is_bf16, row, case),
+                    })?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The shapes: one token, one expert, blocks with tails and full ones, experts without a token, both inner parts.
+fn cases() -> Vec<Case> {
+    let case = |tokens, model, inner, experts, k| MoeShape { tokens, model, inner, experts, k };
+    vec![
+        case(1, 512, 512, 4, 1),
+        case(1, 512, 512, 8, 2),
+        case(2, 512, 512, 4, 4),
+        case(5, 512, 1024, 4, 2),
+        case(16, 512, 512, 2, 1),
+        case(31, 512, 512, 1, 1),
+        case(32, 512, 512, 1, 1),
+        case(33, 512, 512, 1, 1),
+        case(64, 512, 512, 4, 2),
+        case(65, 512, 512, 3, 3),
+        case(100, 512, 512, 16, 2),
+        case(7, 1024, 512, 4, 2),
+    ]
+}
+
+fn compare(
+    lab: &mut Lab,
+    activation: MoeActivation,
+    is_bf16: bool,
+    row: &MoeRow,
+    case: Case,
+) -> Result<Outcome> {
+    let MoeShape { tokens, model, inner, experts, k } = case;
+    let problem = Problem::new(lab, case);
+    let sorted = SortedTokens::new(&problem.choices, &problem.weights, k, experts, MOE_BLOCK);
+
+    let layout = ScaleShuffle::sorted(sorted.ids.len(), model / BLOCK);
+    let mut x_scale = vec![0; layout.len()];
+    for at in 0..sorted.ids.len() {
+        for group in (0..model / BLOCK).filter(|_| sorted.token(at).is_some()) {
+            let token = sorted.token(at).unwrap_or_default();
+            x_scale[layout.index(at, group)] = problem.x_scale[token * (model / BLOCK) + group];
+        }
+    }
+    let shuffled = |data: &[u8], rows: usize, row_bytes: usize| -> Vec<u8> {
+        data.chunks_exact(rows * row_bytes)
+            .flat_map(|expert| shuffle_weight(expert, rows, row_bytes))
+            .collect()
+    };
+    let x = lab.upload(&problem.x)?;
+    let x_scale = lab.upload(&x_scale)?;
+    let gate_up = lab.upload(&shuffled(&problem.gate_up, 2 * inner, model / 2))?;
+    let gate_up_scale =
+        lab.upload(&shuffle_scale(&problem.gate_up_scale, experts * 2 * inner, model / BLOCK))?;
+    let down = lab.upload(&shuffled(&problem.down, model, inner / 2))?;
+    let down_scale = lab.upload(&shuffle_scale(&problem.down_scale, experts * model, inner / BLOCK))?;
+    let (ids, weights) = (lab.upload(&sorted.ids)?, lab.upload(&sorted.weights)?);
+    let (block_experts, valid) = (lab.upload(&sorted.experts)?, lab.upload(&sorted.valid)?);
+    let mut out = lab.output::<u16>(tokens * model)?;
+    out.as_mut_slice()?.fill_bytes(0)?;
+    let operands = MoeOperands {
+        x: x.as_slice(),
+        x_scale: x_scale.as_slice(),
+        gate_up: gate_up.as_slice(),
+        gate_up_scale: gate_up_scale.as_slice(),
+        down: down.as_slice(),
+        down_scale: down_scale.as_slice(),
+        ids: ids.as_slice(),
+        weights: weights.as_slice(),
+        block_experts: block_experts.as_slice(),
+        valid: valid.as_slice(),
+        out: out.as_mut_slice()?,
+    };
+    Fmoe::open(lab.kernels(), activation, is_bf16)?.launch(row, case, operands, lab.stream())?;
+    let rounding = 2.0_f64.powi(if is_bf16 { -8 } else { -11 });
+    lab.finish(&out, |out| {
+        let mut tally = Tally::default();
+        for token in 0..tokens {
+            let allowed = problem.token(token, activation, row.n, rounding);
+            for (column, allowed) in allowed.into_iter().enumerate() {
+                let code = out[token * model + column];
+                let found = if is_bf16 { bf16::to_f32(code) } else { f16::to_f32(code) };
+                tally.add(allowed, f64::from(found), || format!("[{token}, {column}]"));
+            }
+        }
+        tally
+    })
+}
+
+/// Random tokens, experts and routing.
+struct Problem {
+    shape: Case,
+    x: Vec<u8>,
+    x_scale: Vec<u8>,
+    gate_up: Vec<u8>,
+    gate_up_scale: Vec<u8>,
+    down: Vec<u8>,
+    down_scale: Vec<u8>,
+    choices: Vec<u32>,
+    weights: Vec<f32>,
+}
+
+impl Problem {
+    fn new(lab: &mut Lab, shape: Case) -> Self {
+        let MoeShape { tokens, model, inner, experts, k } = shape;
+        let x = lab.bytes(tokens * model / 2);
+        let gate_up = lab.bytes(experts * inner * model);
+        let down = lab.bytes(experts * model * inner / 2);
+        // Scales that keep gate and up near 1, where the activation is curved.
+        let mut scales =
+            |len: usize, first: u8| (0..len).map(|_| first + lab.below(4) as u8).collect::<Vec<_>>();
+        let x_scale = scales(tokens * model / BLOCK, 124);
+        let gate_up_scale = scales(experts * 2 * inner * model / BLOCK, 119);
+        let down_scale = scales(experts * model * inner / BLOCK, 122);
+        let mut choices = Vec::new();
+        for _ in 0..tokens {
+            // A random rotation gives k different experts.
+            let first = lab.below(experts as u32);
+            choices.extend((0..k as u32).map(|place| (first + place) % experts as u32));
+        }
+        let weights = (0..tokens * k).map(|_| 0.1 + lab.below(900) as f32 / 1000.0).collect();
+        Self { shape, x, x_scale, gate_up, gate_up_scale, down, down_scale, choices, weights }
+    }
+
+    /// The bounds of one token's result.
+    ///
+    /// Every part of every chosen expert is one atomic addition. With p of them there are p conversions and p
+    /// additions in the result's format, each of at most r of a partial result, none of which exceeds the sum of
+    /// all magnitudes and errors.
+    fn token(&self, token: usize, activation: MoeActivation, columns: usize, rounding: f64) -> Vec<Allowed> {
+        let MoeShape { model, inner, k, .. } = self.shape;
+        let (unit, groups) = (2.0_f64.powi(-23), model / BLOCK);
+        let rule = Mxfp4Rule::new(SCALE);
+        let x = Mxfp4Matrix {
+            rows: 1,
+            k: model,
+            codes: &self.x[token * model / 2..][..model / 2],
+            scales: &self.x_scale[token * groups..][..groups],
+        };
+        let (mut sums, mut magnitudes) = (vec![Uncertain::default(); model], vec![0.0; model]);
+        for place in 0..k {
+            let expert = self.choices[token * k + place] as usize;
+            let weight = f64::from(self.weights[token * k + place]);
+            let gate_up = Mxfp4Matrix {
+                rows: 2 * inner,
+                k: model,
+                codes: &self.gate_up[expert * inner * model..][..inner * model],
+                scales: &self.gate_up_scale[expert * 2 * inner * groups..][..2 * inner * groups],
+            };
+            let dots = mxfp4_product(x, gate_up);
+            let (gate, up) = dots.split_at(inner);
+            let hidden: Vec<Uncertain> = gate
+                .iter()
+                .zip(up)
+                .map(|(&gate, &up)| match activation {
+                    MoeActivation::Silu => gated(gate, up, groups as f64, silu),
+                    MoeActivation::Gelu => gated(gate, up, groups as f64, gelu_tanh),
+                })
+                .collect();
+            let inner_values: Vec<Uncertain> =
+                hidden.chunks_exact(BLOCK).flat_map(|block| requantised(block, &rule)).collect();
+            for column in 0..model {
+                let (mut value, mut error, mut magnitude) = (0.0, 0.0, 0.0);
+                for (index, x) in inner_values.iter().enumerate() {
+                    let w = self.down_value(expert, column, index);
+                    value += x.value * w;
+                    error += x.error * w.abs();
+                    magnitude += (x.value.abs() + x.error) * w.abs();
+                }
+                let steps = (inner / BLOCK + 2) as f64;
+                sums[column].value += weight * value;
+                sums[column].error += weight * (error + steps * unit * magnitude * (1.0 + steps * unit));
+                magnitudes[column] += weight * magnitude;
+            }
+        }
+        let parts = (k * inner.div_ceil(columns)) as f64;
+        let bound = |(sum, magnitude): (Uncertain, f64)| {
+            // Partial results are at most the sum of the parts, whose magnitude is far below Σ|term| mostly; a part is
+            // not known apart, so Σ|term| it is, but for a single part, which is the result.
+            let largest = if parts == 1.0 { sum.value.abs() } else { magnitude } + sum.error;
+            let distance = sum.error + 2.0 * parts * rounding * largest * (1.0 + rounding).powf(2.0 * parts);
+            Allowed { value: sum.value, distance }
+        };
+        sums.into_iter().zip(magnitudes).map(bound).collect()
+    }
+
+    fn down_value(&self, expert: usize, row: usize, column: usize) -> f64 {
+        let MoeShape { model, inner, .. } = self.shape;
+        let at = expert * model + row;
+        let byte = self.down[at * inner / 2 + column / 2];
+        let code = byte >> (column % 2 * 4) & 15;
+        let scale = self.down_scale[at * (inner / BLOCK) + column / BLOCK];
+        f64::from(numerics::e2m1::to_f32(code)) * f64::from(numerics::e8m0::to_f32(scale))
+    }
+}
+
+/// How the kernels round the scale of an inner block: AITER's rule until June 2026, read in the machine code, although
+/// its quantisers of today round up.
+const SCALE: ScaleRounding = ScaleRounding::Legacy;
+
+/// A case as the report names it.
+struct Name(Case);
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
