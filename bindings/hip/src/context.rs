@@ -1,17 +1,19 @@
 //! What every object of one runtime shares: the library, and the failures of dropped objects.
 
 use std::ffi::CStr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hip_sys::{HipLibrary, hip_call, hipError_t};
 
 use crate::error::may_stem_from_a_kernel;
+use crate::reach::Reach;
 use crate::{CallError, DeviceFault, Error, Result};
 
 /// The shared state behind a [`Runtime`](crate::Runtime) and everything made from it.
 #[derive(Debug)]
 pub(crate) struct Context {
     library: HipLibrary,
+    reach: Arc<Reach>,
     failed_releases: Mutex<FailedReleases>,
 }
 
@@ -50,11 +52,16 @@ pub(crate) use {call, call_in_drop};
 
 impl Context {
     pub(crate) fn new(library: HipLibrary) -> Self {
-        Self { library, failed_releases: Mutex::default() }
+        Self { reach: Reach::of(library.path()), library, failed_releases: Mutex::default() }
     }
 
     pub(crate) fn library(&self) -> &HipLibrary {
         &self.library
+    }
+
+    /// The host memory that the library's devices reach.
+    pub(crate) fn reach(&self) -> &Reach {
+        &self.reach
     }
 
     /// Turns a status into a `Result`, asking the library for its own words about an error.

@@ -82,14 +82,23 @@ impl Function {
 
     /// Queues a kernel that is itself under test, with its argument struct as bytes, and returns.
     ///
-    /// Safe to call, although the kernel may be wrong and every address in `arguments` made up: a
-    /// kernel reaches device memory, whose elements are [`Pod`](bytemuck::Pod), so that any bytes it
-    /// leaves there are valid ones. It must not be handed the address of a
-    /// [`PinnedBuffer`](crate::PinnedBuffer), the one host memory that a kernel could reach. On the
-    /// virtual device a stray access is a reported fault; on a GPU it may change other buffers.
+    /// Safe to call, although the kernel may be wrong and every address in `arguments` made up, because
+    /// no value of this program is within its reach:
+    ///
+    /// - device memory has elements that are [`Pod`](bytemuck::Pod), and the host sees them by copies
+    ///   only: any bytes that a kernel leaves there are valid ones;
+    /// - the call is refused while a [`PinnedBuffer`](crate::PinnedBuffer) of the same library is alive,
+    ///   whatever the arguments are: a kernel may have an address from elsewhere. A new one is handed
+    ///   out only after this kernel has ended;
+    /// - the call is refused on a device that reaches all host memory.
+    ///
+    /// On the virtual device a stray access is a reported fault; on a GPU it may change other device
+    /// buffers. What it may do to the runtime's own pinned memory there, queues and signals, is the
+    /// runtime's and the driver's to survive, as for every program of the machine that launches kernels.
+    /// A captured launch runs again by [`GraphExec::launch`](crate::GraphExec::launch), whose caller answers for it.
     ///
     /// # Errors
-    /// As [`launch`](Self::launch).
+    /// [`Error::Argument`](crate::Error::Argument) for the refusals; otherwise as [`launch`](Self::launch).
     pub fn launch_bytes(&self, config: LaunchConfig, stream: &Stream, arguments: &[u8]) -> Result<()> {
         let mut bytes = arguments.len();
         let mut extra = [
@@ -99,9 +108,12 @@ impl Function {
             ptr::from_mut(&mut bytes).cast::<c_void>(),
             HIP_LAUNCH_PARAM_END,
         ];
-        // SAFETY: the list names the argument bytes and their size, and HIP only reads them, before
-        // it returns. What the kernel does with them stays in device memory, see above.
-        unsafe { self.submit(config, stream, ptr::null_mut(), extra.as_mut_ptr(), arguments.len()) }
+        let device = stream.device();
+        device.context().reach().launch(device, || {
+            // SAFETY: the list names the argument bytes and their size, and HIP only reads them, before
+            // it returns. What the kernel does with them stays in device memory, see above.
+            unsafe { self.submit(config, stream, ptr::null_mut(), extra.as_mut_ptr(), arguments.len()) }
+        })
     }
 
     /// Queues the kernel with one pointer per parameter and returns.

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Which library answers is a run-time value: [`Runtime::open`] takes a [`LibraryChoice`], and two
-//! runtimes can be open in one process because nothing here is global. Every object keeps its
+//! runtimes can be open in one process because nothing here is global but a count of pinned buffers,
+//! which is kept by library. Every object keeps its
 //! runtime alive, may be used from any thread, and makes its device current on the calling thread
 //! before each call that depends on it.
 //!
@@ -37,6 +38,7 @@ mod launch;
 mod memory;
 mod module;
 mod pinned;
+mod reach;
 mod runtime;
 mod stream;
 mod transfer;

@@ -27,7 +27,8 @@ impl<T: Pod> PinnedBuffer<T> {
     /// Allocates `len` elements of zero bytes.
     ///
     /// # Errors
-    /// The status of `hipHostMalloc`, or [`Error::Argument`] when the size in bytes overflows.
+    /// The status of `hipHostMalloc`, [`Error::Argument`] when the size in bytes overflows, or after
+    /// [`Function::launch_bytes`](crate::Function::launch_bytes) that of `hipDeviceSynchronize`.
     pub fn zeroed(device: &Device, len: usize) -> Result<Self> {
         let bytes = size_in_bytes::<T>("hipHostMalloc", len)?;
         if bytes == 0 {
@@ -50,9 +51,12 @@ impl<T: Pod> PinnedBuffer<T> {
                 call: "hipHostMalloc",
                 reason: format!("the library returned {pointer:p}, which cannot hold {bytes} bytes of it"),
             })?;
+        // Dropped, and with it freed and uncounted, when the wait fails.
+        let buffer = Self { device: device.clone(), elements, len };
+        device.context().reach().pin(device.context())?;
         // SAFETY: the allocation has this many bytes, and zero bytes are a valid Pod.
         unsafe { ptr::write_bytes(pointer.cast::<u8>(), 0, bytes) };
-        Ok(Self { device: device.clone(), elements, len })
+        Ok(buffer)
     }
 
     /// Allocates and copies `elements` in.
@@ -97,9 +101,12 @@ impl<T: Pod> Drop for PinnedBuffer<T> {
         let pointer = self.elements.as_ptr();
         context.remember(self.device.make_current_in_drop());
         // SAFETY: the pointer came from hipHostMalloc and nothing borrows it any more.
-        context.remember(unsafe {
-            call_in_drop!(context, hipHostFree(pointer.cast()), "pointer = {pointer:p}")
-        });
+        let freed = unsafe { call_in_drop!(context, hipHostFree(pointer.cast()), "pointer = {pointer:p}") };
+        // A buffer that could not be freed stays within reach.
+        if freed.is_ok() {
+            context.reach().unpin();
+        }
+        context.remember(freed);
     }
 }
 

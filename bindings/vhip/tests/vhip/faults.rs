@@ -1,6 +1,6 @@
 //! Kernels that go wrong: what is reported, and how the device recovers.
 
-use hip::{DeviceBuffer, Error, LaunchConfig, Stream};
+use hip::{DeviceBuffer, Error, LaunchConfig, PinnedBuffer, Stream};
 use hip_sys::hipError_t;
 
 use crate::rig::{Rig, ok};
@@ -119,4 +119,42 @@ fn the_safe_reset_waits_until_nothing_is_in_use() {
     runtime.reset_device(0).unwrap();
     let device = runtime.device(0).unwrap();
     assert_eq!(DeviceBuffer::from_slice(&device, &[3u8]).unwrap().to_vec().unwrap(), [3]);
+}
+
+/// A kernel under test and host memory that the device reaches exclude each other.
+#[test]
+fn a_kernel_under_test_reaches_no_host_memory() {
+    let rig = Rig::new();
+    let store = rig.module().function("store_at").unwrap();
+    let stream = Stream::new(&rig.device).unwrap();
+    let buffer = DeviceBuffer::<i32>::from_slice(&rig.device, &[0; 4]).unwrap();
+    let launch = |address: u64| {
+        let arguments = [address, 1, 7].map(u64::to_le_bytes).concat();
+        store.launch_bytes(LaunchConfig::new(1, 1), &stream, &arguments)
+    };
+    launch(buffer.address()).unwrap();
+    assert_eq!(buffer.to_vec().unwrap(), [0, 7, 0, 0]);
+    let pinned = PinnedBuffer::from_slice(&rig.device, &[1i32, 2, 3]).unwrap();
+    // Whatever the arguments are.
+    for address in [pinned.as_ptr() as u64, buffer.address()] {
+        let error = launch(address).unwrap_err();
+        assert!(
+            matches!(&error, Error::Argument { reason, .. } if reason.contains("1 pinned host buffers are alive")),
+            "{error}"
+        );
+    }
+    assert_eq!(*pinned, [1, 2, 3]);
+    // SAFETY: the address and index are those of an element that nobody else uses now.
+    unsafe { store.launch(LaunchConfig::new(1, 1), &stream, &[pinned.as_ptr() as u64, 1, 9]) }.unwrap();
+    stream.synchronize().unwrap();
+    assert_eq!(*pinned, [1, 9, 3]);
+    let second = PinnedBuffer::<u8>::zeroed(&rig.device, 1).unwrap();
+    drop(pinned);
+    assert!(launch(buffer.address()).is_err());
+    drop(second);
+    launch(buffer.address()).unwrap();
+    // The kernel's fault shows when the next host memory is asked for, and the refusal leaves none behind.
+    launch(0x1000).unwrap();
+    let error = PinnedBuffer::<u8>::zeroed(&rig.device, 1).unwrap_err();
+    assert_eq!(error.code(), Some(hipError_t::hipErrorIllegalAddress), "{error}");
 }
