@@ -10,6 +10,14 @@ use crate::bf16gemm::SEMAPHORES;
 use crate::reference::{Allowed, Dot, Stored, bf16_product};
 use crate::{Bf16Choice, Bf16Gemm, Bf16Operands, Bf16Output, Bf16Shape, Bf16Tile, Result};
 
+pub(super) const FINDINGS: &[&str] = &[
+    "The bias is read as bf16.",
+    "The kernels that split K read their semaphore also when K is not split, where AITER passes null: with K = 64 its \
+     choice launches such a kernel and it faults.",
+    "The prologue advances A by three K steps and shortens its range without a test: below 384 bytes of A the range \
+     wraps around and rows beyond M are loaded from behind the buffer.",
+];
+
 pub(super) const BOUND: &str = "products of two bf16 are exact in f32; adding K of them in any order, rounded or \
                                 truncated to 24 bits, errs by at most K · 2^-23 · Σ|product|, the bias once more; \
                                 parts of a split are added atomically in the format of the result (2^-8 of what is \

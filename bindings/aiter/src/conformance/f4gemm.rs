@@ -7,6 +7,14 @@ use super::{Lab, Outcome, Tally};
 use crate::reference::{Allowed, Dot, Mxfp4Matrix, Stored, mxfp4_product};
 use crate::{F4Choice, F4Gemm, F4Operands, F4Shape, F4Tile, Result};
 
+pub(super) const FINDINGS: &[&str] = &[
+    "The sizes are rounded up to what a kernel can do: 192x256, 224x256, 256x256 and 128x512 store whole tiles of \
+     columns (no mask by column, only a buffer range that ends with row M), all others test every 32 columns; the \
+     256x256 kernel for a row-major B also stores whole tiles of rows (its output range is 4 GiB). With a tail the \
+     excess of one row lands in the next, in a race with its owner. AITER's choice checks N for 128x512 alone.",
+    "32 of 35 kernels load alpha and never use it, and none uses the bias and beta that AITER's entry accepts.",
+];
+
 pub(super) const BOUND: &str = "block sums are exact in f32; adding K/32 of them in any order, rounded or truncated to 24 bits, \
                      errs by at most K/32 · 2^-23 · Σ|block sum|; each part of a split and each atomic addition \
                      rounds to bf16 (2^-8 of what is there); the result is stored as the nearest bf16.";

@@ -34,33 +34,17 @@ impl Family {
     /// A manifest that cannot be read, or a device that cannot be used again after a kernel was stopped. What else
     /// goes wrong with a single object is in its lines.
     pub fn run(self, lab: &mut Lab) -> Result<FamilyReport> {
-        let bound = match self {
-            Family::F4gemm => {
-                f4gemm::run(lab)?;
-                f4gemm::BOUND
-            }
-            Family::Bf16gemm => {
-                bf16gemm::run(lab)?;
-                bf16gemm::BOUND
-            }
-            Family::Fp8gemm => {
-                fp8gemm::run(lab)?;
-                fp8gemm::BOUND
-            }
-            Family::Mla => {
-                mla::run(lab)?;
-                mla::BOUND
-            }
-            Family::Fmoe => {
-                fmoe::run(lab)?;
-                fmoe::BOUND
-            }
+        let (bound, findings) = match self {
+            Family::F4gemm => f4gemm::run(lab).map(|()| (f4gemm::BOUND, f4gemm::FINDINGS)),
+            Family::Bf16gemm => bf16gemm::run(lab).map(|()| (bf16gemm::BOUND, bf16gemm::FINDINGS)),
+            Family::Fp8gemm => fp8gemm::run(lab).map(|()| (fp8gemm::BOUND, fp8gemm::FINDINGS)),
+            Family::Mla => mla::run(lab).map(|()| (mla::BOUND, mla::FINDINGS)),
+            Family::Fmoe => fmoe::run(lab).map(|()| (fmoe::BOUND, fmoe::FINDINGS)),
             Family::Topksoftmax => {
-                topk_softmax::run(lab)?;
-                topk_softmax::BOUND
+                topk_softmax::run(lab).map(|()| (topk_softmax::BOUND, topk_softmax::FINDINGS))
             }
-        };
-        Ok(FamilyReport { family: self, lines: lab.take_lines(), bound })
+        }?;
+        Ok(FamilyReport { family: self, lines: lab.take_lines(), bound, findings })
     }
 }
 

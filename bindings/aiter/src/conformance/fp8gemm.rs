@@ -9,6 +9,11 @@ use super::{Lab, Outcome, Tally};
 use crate::reference::{Allowed, Dot, FP8_BLOCK, Stored, fp8_block_product};
 use crate::{Fp8Choice, Fp8Gemm, Fp8Operands, Fp8Shape, Fp8Tile, Result};
 
+pub(super) const FINDINGS: &[&str] = &[
+    "bf16 results are cut off, not rounded (v_perm_b32 with 0x07060302): twice the error of rounding, always towards \
+     zero.",
+];
+
 pub(super) const BOUND: &str = "products of two e4m3 are exact in f32; the 128 of a block are added, the sum is \
                                 multiplied by two scales and added to the others: 128 + 3 + K/128 operations, each \
                                 with an error of at most 2^-23 · Σ|scaled product|, the bias once more; bf16 \

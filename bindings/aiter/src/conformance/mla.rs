@@ -11,6 +11,28 @@ use crate::{
     WorkPlan,
 };
 
+pub(super) const FINDINGS: &[&str] = &[
+    "⚡ The cause was read for the e4m3 kernels for 16 heads and 1 token: they exchange maxima and probabilities \
+     through the same LDS words without a barrier between reading the ones and writing the others \
+     (mla_a8w8_qh16_qseqlen1_gqaratio16: ds_read_b32 v46..v49, then ds_write_b64 v34): right only while no wave is \
+     some 60 instructions ahead of another. Unsteady results of this kernel on hardware have been reported to AITER.",
+    "✗ mla_a8w8_qh16_qseqlen4_gqaratio16_*v3* beyond 128 cached tokens: the loop of waves 2 and 3 reloads a[120:127] \
+     (ds_read_b128) five instructions before the matrix instruction that still needs their old values, in all four \
+     copies of the loop, so columns 192 to 223 and 448 to 479 use keys as values unless the load takes longer than \
+     these instructions. It also uses the page numbers it loaded before the wait that covers them.",
+    "mla_a8w8_qh64_qseqlen4_gqaratio16 shares that defect; without persistence it writes f32 as [batch, splits, tokens, \
+     heads] also when there is one split, which AITER's merge does not expect. With several splits its results remain \
+     wrong under either reading of the layout; the cause is not known.",
+    "mla_a8w8_qh32_qseqlen1_gqaratio32_lse_ps never loads the address of the log-sum-exp that the manifest promises; it \
+     is compared without.",
+    "Three kernels that the manifest calls causal do not mask (subQ128_mqa128 and 64mx1 for bf16, and \
+     mla_a16w16_qh8_qseqlen2_gqaratio8): they are compared without a mask.",
+    "✗ MLA_A16W16_1TG_4W_16mx4_32nx1 with lengths [130, 33] and two splits: a split in which every key is masked gives \
+     NaN.",
+    "A split without keys is not written. AITER counts the splits that hold a result by another unit than the kernels' \
+     blocks, so its merge can read unwritten ones; here they are filled with -∞ beforehand.",
+];
+
 pub(super) const BOUND: &str = "scores are f32 sums of 576 products (576 · 2^-23 · Σ|q·k|), exp2 and the shift by \
                                 the maximum err by 16 · 2^-23 of the exponent; probabilities are stored as bf16 \
                                 (2^-8) or e4m3 (2^-4, at least 2^-10 of the largest), the errors of the n terms \

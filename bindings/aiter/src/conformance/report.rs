@@ -13,6 +13,8 @@ pub struct FamilyReport {
     pub lines: Vec<Line>,
     /// How the bound of the family is derived, one sentence.
     pub bound: &'static str,
+    /// What was learned about the kernels, with the evidence.
+    pub findings: &'static [&'static str],
 }
 
 impl FamilyReport {
@@ -105,6 +107,12 @@ pub fn markdown(report: &FamilyReport) -> String {
         }
         let _ = writeln!(out, " {worst:.3e} |");
     }
+    if !report.findings.is_empty() {
+        out.push_str("\nFindings:\n\n");
+        for finding in report.findings {
+            let _ = writeln!(out, "- {finding}");
+        }
+    }
     if !reasons.is_empty() {
         out.push('\n');
         for (index, reason) in reasons.iter().enumerate() {
@@ -181,11 +189,13 @@ mod tests {
             line("k1", "M=2", Outcome::Excluded("no tail".to_owned())),
             line("k2", "M=2", Outcome::Excluded("no tail".to_owned())),
         ];
-        let report = FamilyReport { family: Family::F4gemm, lines, bound: "by hand" };
+        let report =
+            FamilyReport { family: Family::F4gemm, lines, bound: "by hand", findings: &["a finding"] };
         let table = markdown(&report);
         assert!(table.contains("**1 out of bounds**"), "{table}");
         assert!(table.contains("| k1 | ✗[1] | –[2] |"), "{table}");
         assert!(table.contains("| k2 |  | –[2] |"), "{table}");
+        assert!(table.contains("- a finding\n"), "{table}");
         assert_eq!(report.failures().count(), 1);
     }
 

@@ -8,6 +8,8 @@ use super::{Lab, Outcome, Tally};
 use crate::reference::{Allowed, Stored, top_k_weights};
 use crate::{Result, TopkGating, TopkOperands, TopkRow, TopkShape, TopkSoftmax};
 
+pub(super) const FINDINGS: &[&str] = &[];
+
 pub(super) const BOUND: &str = "relative error of a weight: (4 + 2·range)·2^-23 for an exponential and again for the \
                                 sum, n·2^-23 for adding n of them, 4·2^-23 for the quotient; renormalising doubles \
                                 it and adds k·2^-23. An index is right if its gating value is that of the place, \
