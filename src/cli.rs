@@ -2,8 +2,10 @@
 
 mod bench;
 mod check;
+mod disasm;
 mod doctor;
 mod ops;
+mod run;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -38,6 +40,11 @@ enum Verb {
     Check(check::Arguments),
     /// Times kernels by device events
     Bench(bench::Arguments),
+    /// Launches a kernel of any gfx950 code object
+    #[command(after_help = run::ARGUMENTS_HELP)]
+    Run(run::Arguments),
+    /// Shows a code object's kernels: resources, parameters, instructions in basic blocks
+    Disasm(disasm::Arguments),
 }
 
 /// Which kernels; shared by the verbs that work on some.
@@ -107,6 +114,8 @@ pub fn main() -> ExitCode {
         Verb::Ops(arguments) => ops::run(&arguments),
         Verb::Check(arguments) => check::run(&arguments),
         Verb::Bench(arguments) => bench::run(&arguments),
+        Verb::Run(arguments) => run::run(&arguments),
+        Verb::Disasm(arguments) => disasm::run(&arguments),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),

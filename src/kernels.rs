@@ -203,6 +203,12 @@ fn check_layout(operator: &rocm_toolchain::Operator) -> Result<()> {
     Ok(())
 }
 
+/// What a kernel uses when it is launched without dynamic LDS.
+#[must_use]
+pub fn resources_of(note: &rocm_toolchain::KernelNote) -> Resources {
+    resources(note, rocm_toolchain::waves_per_simd(note, 0))
+}
+
 fn resources(note: &rocm_toolchain::KernelNote, waves_per_simd: u32) -> Resources {
     Resources {
         vgprs: note.vgpr_count,
@@ -218,7 +224,8 @@ fn resources(note: &rocm_toolchain::KernelNote, waves_per_simd: u32) -> Resource
     }
 }
 
-fn sha256(bytes: &[u8]) -> String {
+/// SHA-256 of `bytes`, lower-case hexadecimal.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     use sha2::{Digest, Sha256};
     Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
 }

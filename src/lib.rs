@@ -11,11 +11,15 @@
 pub mod bench;
 pub mod check;
 pub mod cli;
+pub mod code;
 pub mod device;
+pub mod dtype;
+pub mod envelope;
 pub mod error;
 pub mod exit;
 pub mod golden;
 pub mod kernels;
+pub mod launch;
 pub mod ops;
 pub mod registry;
 pub mod report;

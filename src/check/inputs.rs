@@ -19,7 +19,7 @@ pub fn generate(problem: &Problem, kernel: &str, seed: u64) -> Tensors {
     let mut tensors = Tensors::default();
     for input in &problem.inputs {
         let label = format!("{seed} {kernel} {} {}", problem.case, input.name);
-        let mut source = Source { rng: ChaCha8Rng::from_seed(Sha256::digest(label).into()), spare: None };
+        let mut source = Source::new(&label);
         let bytes = match input.content {
             Content::AmaxOfX { element } => amax(element, tensors.get("x")).to_bits().to_le_bytes().into(),
             _ => source.fill(problem, input),
@@ -58,13 +58,20 @@ struct Draw {
 }
 
 /// A stream of random values.
-struct Source {
+#[derive(Debug)]
+pub struct Source {
     rng: ChaCha8Rng,
     /// Box and Muller's method makes two at a time.
     spare: Option<f32>,
 }
 
 impl Source {
+    /// The stream that follows from `label`, the same on every machine.
+    #[must_use]
+    pub fn new(label: &str) -> Self {
+        Self { rng: ChaCha8Rng::from_seed(Sha256::digest(label).into()), spare: None }
+    }
+
     fn fill(&mut self, problem: &Problem, input: &Input) -> Vec<u8> {
         let size = input.layout.live_bytes();
         match input.content {
@@ -202,7 +209,8 @@ impl Source {
         scales
     }
 
-    fn bytes(&mut self, size: usize) -> Vec<u8> {
+    /// So many random bytes.
+    pub fn bytes(&mut self, size: usize) -> Vec<u8> {
         let mut bytes = vec![0; size];
         self.rng.fill_bytes(&mut bytes);
         bytes
@@ -222,7 +230,8 @@ impl Source {
         if self.rng.next_u32() & 1 == 0 { 1.0 } else { -1.0 }
     }
 
-    fn normal(&mut self) -> f32 {
+    /// A deviate with mean 0 and deviation 1, by Box and Muller's method.
+    pub fn normal(&mut self) -> f32 {
         if let Some(spare) = self.spare.take() {
             return spare;
         }

@@ -8,6 +8,7 @@ use hip::{Function, Module, Stream};
 use super::compare::Comparison;
 use super::{Finding, Verdict, inputs, oracle};
 use crate::device::OpenDevice;
+use crate::envelope::{self, Spread};
 use crate::ops::{self, Case, Contract, Problem, Resident, Tensors};
 use crate::registry::Instance;
 use crate::{Error, Result};
@@ -31,6 +32,7 @@ pub struct Checker {
     loaded: Option<(String, Function)>,
     seed: u64,
     schedules: u32,
+    vary_policies: bool,
 }
 
 impl Checker {
@@ -44,7 +46,13 @@ impl Checker {
         if open.is_virtual() {
             open.runtime.set_option("instruction_budget", &instruction_budget.to_string())?;
         }
-        Ok(Self { open: Some(open), loaded: None, seed, schedules })
+        Ok(Self { open: Some(open), loaded: None, seed, schedules, vary_policies: false })
+    }
+
+    /// Whether the cases that follow also run, in order, under every policy for sums of matrix instructions.
+    /// Differences are reported in [`Verdict::spreads`] and are no mistakes: hardware's way is not known.
+    pub fn vary_policies(&mut self, vary: bool) {
+        self.vary_policies = vary;
     }
 
     /// Runs one case and judges it.
@@ -63,6 +71,7 @@ impl Checker {
             label: case.to_string(),
             schedules: 0,
             comparisons: Vec::new(),
+            spreads: Vec::new(),
             findings: Vec::new(),
             seconds: 0.0,
         };
@@ -144,6 +153,13 @@ impl Checker {
                 Some(first) => verdict.findings.extend(difference(problem, first, &outputs, &schedule)),
             }
         }
+        if self.vary_policies
+            && let Some(first) = &first
+        {
+            schedule = Schedule::nth(0, self.seed);
+            verdict.spreads =
+                spreads(open, resident, problem, &function, first).map_err(|e| (e, schedule))?;
+        }
         let changed = resident.changed_inputs(problem, tensors).map_err(|e| (e, schedule))?;
         let schedule = "any of them".to_owned();
         verdict.findings.extend(
@@ -201,6 +217,37 @@ impl fmt::Display for Schedule {
             (Some(seed), true) => write!(f, "random order {seed:#x}, late results"),
         }
     }
+}
+
+/// The outputs, in order of the waves, under every policy but the one that gave `first`.
+fn spreads(
+    open: &OpenDevice,
+    resident: &mut Resident,
+    problem: &Problem,
+    function: &Function,
+    first: &Tensors,
+) -> hip::Result<Vec<Spread>> {
+    // An empty problem launched nothing that could differ.
+    if problem.geometry.grid == 0 {
+        return Ok(Vec::new());
+    }
+    let Some(base) = envelope::policy_in_force(open)? else { return Ok(Vec::new()) };
+    let stream = Stream::null(&open.device);
+    Schedule { index: 0, seed: None, late: false }.apply(open)?;
+    let others = envelope::each_other(open, base, || {
+        resident.reset(problem, poison(0))?;
+        resident.launch(problem, function, &stream)?;
+        stream.synchronize()?;
+        resident.outputs(problem)
+    })?;
+    let mut spreads = Vec::new();
+    for output in &problem.outputs {
+        for (policy, (other, _)) in &others {
+            let (base, other) = (first.get(output.name), other.get(output.name));
+            spreads.push(Spread::between(policy, output.name.to_owned(), output.dtype, base, other));
+        }
+    }
+    Ok(spreads)
 }
 
 /// Another one for neighbouring runs, so that a byte that is never written shows as a difference.

@@ -6,6 +6,7 @@ use hip::DeviceFault;
 use serde::Serialize;
 
 use super::compare::{Comparison, Mismatch};
+use crate::envelope::Spread;
 use crate::ops::{Case, Changed};
 
 /// One case of one kernel, run under every schedule and held against every oracle.
@@ -21,6 +22,8 @@ pub struct Verdict {
     pub schedules: u32,
     /// Every output with every oracle.
     pub comparisons: Vec<Comparison>,
+    /// How far each output moves under the other policies for matrix sums, where that was asked for.
+    pub spreads: Vec<Spread>,
     /// Everything that is wrong; empty when the kernel is right.
     pub findings: Vec<Finding>,
     /// Wall time of it all, in seconds.

@@ -1,6 +1,6 @@
 //! `mi355x check`: cases × schedules × oracles.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
@@ -8,7 +8,9 @@ use serde::Serialize;
 
 use super::{DeviceArguments, KernelArguments, OutputArguments};
 use crate::check::{Checker, Plan, Task, Verdict};
+use crate::code::CodeObject;
 use crate::device::{DeviceRecord, OpenDevice};
+use crate::envelope::{self, Numerics, Spread};
 use crate::error::in_one_line;
 use crate::kernels::Kernels;
 use crate::ops::{Contract, Depth};
@@ -40,6 +42,9 @@ pub(super) struct Arguments {
     /// Use this code object for the one kernel that matches the filters
     #[arg(long, value_name = "FILE")]
     code_object: Option<PathBuf>,
+    /// How matrix instructions round their sums
+    #[arg(long, value_enum, default_value_t = Numerics::Default)]
+    numerics: Numerics,
     /// Instructions that one wave of the virtual device may issue before it counts as looping
     #[arg(long, value_name = "N", default_value_t = 1 << 24)]
     instruction_budget: u64,
@@ -81,6 +86,9 @@ struct Checked {
     kernel: String,
     code: Code,
     right: bool,
+    /// Of `--numerics envelope`: whether the kernel can reach a matrix instruction. Policies were varied if so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    matrix_instructions: Option<bool>,
     /// Cases that a failure left undone.
     skipped: usize,
     verdicts: Vec<Verdict>,
@@ -121,6 +129,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
         return list(&plan, arguments.output.json);
     }
     let open = OpenDevice::open(arguments.device.device)?;
+    if arguments.numerics == Numerics::Envelope {
+        envelope::require_policies(&open)?;
+    }
     let device = open.record()?;
     let about = About {
         program: concat!("mi355x ", env!("CARGO_PKG_VERSION")),
@@ -144,6 +155,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
         run,
         store_failure: None,
         keep_going: arguments.keep_going,
+        numerics: arguments.numerics,
     };
     let mut checked = Vec::new();
     for task in &plan.tasks {
@@ -188,6 +200,7 @@ struct Session<'a> {
     /// The first result that could not be stored. The check goes on: its results are still printed.
     store_failure: Option<Error>,
     keep_going: bool,
+    numerics: Numerics,
 }
 
 impl Session<'_> {
@@ -195,10 +208,16 @@ impl Session<'_> {
         let instance = task.instance;
         let operator = self.kernels.operator(&instance.op).expect("every instance has its operator");
         let contract = Contract::of(operator)?;
+        let matrix_instructions = match self.numerics {
+            Numerics::Default => None,
+            Numerics::Envelope => Some(uses_matrix_cores(instance)?),
+        };
+        self.checker.vary_policies(matrix_instructions == Some(true));
         let mut checked = Checked {
             kernel: instance.path(),
             code: Code::of(instance),
             right: true,
+            matrix_instructions,
             skipped: 0,
             verdicts: Vec::new(),
         };
@@ -228,6 +247,13 @@ impl Session<'_> {
             self.store_failure = Some(error);
         }
     }
+}
+
+/// Decided by the code that is checked, not by what the kernel is said to do.
+fn uses_matrix_cores(instance: &Instance) -> Result<bool> {
+    let object = CodeObject::parse(Path::new(&instance.path()), &instance.code_object)?;
+    let (routine, _) = object.kernel(Some(&instance.symbol))?;
+    Ok(object.uses_matrix_cores(routine))
 }
 
 impl Code {
@@ -318,6 +344,7 @@ fn render(
             text += &format!("  {} more case(s) not tried; --keep-going tries them\n", kernel.skipped);
         }
     }
+    text += &render_envelope(checked);
     text += &format!(
         "\n{} of {} cases right on {} kernel(s), {} values, {} ambiguous, {} schedules, seed {}, {:.1} s\n",
         summary.cases - summary.cases_wrong,
@@ -334,6 +361,39 @@ fn render(
     }
     if let Some(folder) = folder {
         text += &format!("results: {folder}\n");
+    }
+    text
+}
+
+/// How far outputs move, kernel by kernel; nothing unless it was asked for.
+fn render_envelope(checked: &[Checked]) -> String {
+    let mut rows = Vec::new();
+    for kernel in checked.iter().filter(|k| k.matrix_instructions == Some(true)) {
+        let mut sums: Vec<Spread> = Vec::new();
+        for spread in kernel.verdicts.iter().flat_map(|v| &v.spreads) {
+            match sums.iter_mut().find(|s| s.policy == spread.policy && s.output == spread.output) {
+                Some(sum) => sum.add(spread),
+                None => sums.push(spread.clone()),
+            }
+        }
+        for sum in sums {
+            let mut row = vec![kernel.kernel.clone()];
+            row.extend(sum.row());
+            rows.push(row);
+        }
+    }
+    let mut text = String::new();
+    if !rows.is_empty() {
+        let header: Vec<_> = ["kernel"].into_iter().chain(envelope::HEADER).collect();
+        let right = envelope::RIGHT.map(|column| column + 1);
+        text += "\nagainst the device's own policy for sums of matrix instructions:\n";
+        text += &report::table(&header, &right, rows);
+    }
+    let without = checked.iter().filter(|k| k.matrix_instructions == Some(false)).count();
+    if without > 0 {
+        text += &format!(
+            "\n{without} kernel(s) without matrix instructions: the same under every policy, none was tried\n"
+        );
     }
     text
 }

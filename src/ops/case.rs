@@ -5,6 +5,8 @@ use std::fmt;
 use numerics::{bf16, f16};
 use serde::Serialize;
 
+use crate::dtype::Dtype;
+
 /// Shape, strides and values of one launch.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Case {
@@ -133,6 +135,16 @@ impl Element {
             "f16" => Some(Self::F16),
             "f32" => Some(Self::F32),
             _ => None,
+        }
+    }
+
+    /// As reports name it.
+    #[must_use]
+    pub const fn dtype(self) -> Dtype {
+        match self {
+            Self::Bf16 => Dtype::Bf16,
+            Self::F16 => Dtype::F16,
+            Self::F32 => Dtype::F32,
         }
     }
 

@@ -4,6 +4,7 @@ use numerics::mx::Mxfp4Rule;
 use reference::{Fp8Granularity, Fp8Rule, ScaleLayout};
 
 use super::{Case, Element, Geometry};
+use crate::dtype::Dtype;
 
 /// Everything about a launch except the values.
 pub struct Problem {
@@ -169,6 +170,8 @@ pub enum Span {
 pub struct Output {
     /// Its field in the argument struct.
     pub name: &'static str,
+    /// Type of its elements.
+    pub dtype: Dtype,
     /// Where its rows lie. What is between them must stay as it was.
     pub layout: Layout,
     /// What it holds before.

@@ -12,6 +12,7 @@ use reference::ScaleLayout;
 
 use super::{Case, Depth, Element, Extent, Gap, Layout, Pattern, Problem, Values, declaration};
 use crate::Result;
+use crate::dtype::Dtype;
 use crate::registry::Instance;
 
 /// MX block: elements that share a scale.

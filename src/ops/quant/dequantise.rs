@@ -23,7 +23,7 @@ pub(super) fn problem(instance: &Instance, case: Case) -> Result<Problem> {
             content: Content::Scales { layout, m: case.m, groups },
         },
     ];
-    let outputs = vec![Output { name: "out", layout: out, start: Start::Poison }];
+    let outputs = vec![Output { name: "out", dtype: Dtype::Bf16, layout: out, start: Start::Poison }];
     let traffic = Problem::traffic_of(&inputs, &outputs, case.m * case.k);
     let arguments = DequantiseMxfp4 {
         data_stride: data.stride as u64,

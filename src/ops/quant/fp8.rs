@@ -43,8 +43,8 @@ pub(super) fn problem(instance: &Instance, case: Case) -> Result<Problem> {
     let scales = if case.m == 0 { 0 } else { granularity.scales(case.m, case.k) };
     let scales = Layout::packed(1, 4 * scales);
     let outputs = vec![
-        Output { name: "data", layout: data, start: Start::Poison },
-        Output { name: "scales", layout: scales, start: Start::Poison },
+        Output { name: "data", dtype: Dtype::E4m3, layout: data, start: Start::Poison },
+        Output { name: "scales", dtype: Dtype::F32, layout: scales, start: Start::Poison },
     ];
     let extent = Extent {
         blocks: case.m * case.k.div_ceil(GROUP),
@@ -97,7 +97,8 @@ pub(super) fn amax_problem(instance: &Instance, case: Case) -> Result<Problem> {
     let x = element_rows(&case, case.k, element.bytes());
     let content = Content::Elements { element, span: Span::Row, exponents: element.wide() };
     let inputs = vec![Input { name: "x", layout: x, content }];
-    let outputs = vec![Output { name: "amax", layout: Layout::packed(1, 4), start: Start::Zero }];
+    let outputs =
+        vec![Output { name: "amax", dtype: Dtype::F32, layout: Layout::packed(1, 4), start: Start::Zero }];
     let traffic = Problem::traffic_of(&inputs, &outputs, case.m * case.k);
     let elements = case.m * case.k;
     let extent = Extent { blocks: elements.div_ceil(BLOCK), rows: case.m, bytes: x.live_bytes(), elements };

@@ -34,13 +34,23 @@ pub(super) fn problem(instance: &Instance, case: Case) -> Result<Problem> {
         },
     ];
     let mut outputs = vec![
-        Output { name: "data", layout: data, start: Start::Poison },
-        Output { name: "scales", layout: scale_bytes(&case, scales), start: Start::Poison },
+        Output { name: "data", dtype: Dtype::E2m1, layout: data, start: Start::Poison },
+        Output {
+            name: "scales",
+            dtype: Dtype::E8m0,
+            layout: scale_bytes(&case, scales),
+            start: Start::Poison,
+        },
     ];
     if case.optional {
         inputs.push(Input { name: "residual", layout: rows, content: numbers });
-        outputs.push(Output { name: "normed", layout: element_rows(&case, case.k, 2), start: Start::Poison });
-        outputs.push(Output { name: "sum", layout: rows, start: Start::Poison });
+        outputs.push(Output {
+            name: "normed",
+            dtype: Dtype::Bf16,
+            layout: element_rows(&case, case.k, 2),
+            start: Start::Poison,
+        });
+        outputs.push(Output { name: "sum", dtype: element.dtype(), layout: rows, start: Start::Poison });
     }
     // Per element: residual add, square and sum, two products, comparison, scaling.
     let traffic = Problem::traffic_of(&inputs, &outputs, 7 * case.m * case.k);

@@ -16,7 +16,7 @@ pub(super) fn weights(instance: &Instance, case: Case) -> Result<Problem> {
     let direction = direction(instance)?;
     let layout = Layout::packed(1, case.m * case.k);
     let inputs = vec![Input { name: "source", layout, content: Content::Bytes }];
-    let outputs = vec![Output { name: "target", layout, start: Start::Poison }];
+    let outputs = vec![Output { name: "target", dtype: Dtype::U8, layout, start: Start::Poison }];
     let bytes = case.m * case.k;
     let extent = Extent { blocks: bytes / BLOCK, rows: case.m, bytes, elements: bytes };
     let traffic = Problem::traffic_of(&inputs, &outputs, 0);
@@ -54,7 +54,7 @@ pub(super) fn scales(instance: &Instance, case: Case) -> Result<Problem> {
     };
     let content = Content::Scales { layout: from, m, groups };
     let inputs = vec![Input { name: "source", layout: source, content }];
-    let outputs = vec![Output { name: "target", layout: target, start: Start::Poison }];
+    let outputs = vec![Output { name: "target", dtype: Dtype::U8, layout: target, start: Start::Poison }];
     let extent = Extent { bytes: shuffled.live_bytes(), ..mxfp4_extent(&case, ScaleLayout::Shuffled) };
     let traffic = Problem::traffic_of(&inputs, &outputs, 0);
     let arguments = ShuffleScales { m: m as u32, groups: groups as u32, ..Default::default() };

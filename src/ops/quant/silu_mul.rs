@@ -29,8 +29,13 @@ pub(super) fn problem(instance: &Instance, case: Case) -> Result<Problem> {
         content: Content::Elements { element, span, exponents: EXPONENTS },
     }];
     let outputs = vec![
-        Output { name: "data", layout: data, start: Start::Poison },
-        Output { name: "scales", layout: scale_bytes(&case, scales), start: Start::Poison },
+        Output { name: "data", dtype: Dtype::E2m1, layout: data, start: Start::Poison },
+        Output {
+            name: "scales",
+            dtype: Dtype::E8m0,
+            layout: scale_bytes(&case, scales),
+            start: Start::Poison,
+        },
     ];
     // Per output: negate, exponential, add, reciprocal, two products, comparison, scaling.
     let traffic = Problem::traffic_of(&inputs, &outputs, 8 * case.m * case.k);

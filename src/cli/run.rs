@@ -1,0 +1,325 @@
+//! `mi355x run`: one launch of a kernel in any code object.
+
+use std::fs;
+use std::path::PathBuf;
+
+use clap::Args;
+use hip::{DeviceFault, Dim3, LaunchConfig, Module};
+use serde::Serialize;
+
+use super::DeviceArguments;
+use crate::code::CodeObject;
+use crate::device::{DeviceRecord, OpenDevice};
+use crate::envelope::{self, Numerics, Spread};
+use crate::launch::{Argument, Launch, LaunchFile, Outcome, Summary};
+use crate::report::{self, thousands};
+use crate::{Error, Result, exit};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// A gfx950 code object, or an uncompressed offload bundle with one
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The kernel; needed when the file has several
+    #[arg(long, value_name = "NAME")]
+    kernel: Option<String>,
+    /// Workgroups
+    #[arg(long, value_name = "X[,Y,Z]", value_parser = extent)]
+    grid: Option<Dim3>,
+    /// Work-items of a workgroup
+    #[arg(long, value_name = "X[,Y,Z]", value_parser = extent)]
+    block: Option<Dim3>,
+    /// Bytes of LDS on top of what the kernel declares
+    #[arg(long, value_name = "BYTES")]
+    dynamic_lds: Option<u32>,
+    /// The next argument: u32=7, f32x256=normal, f32x256,out:FILE (see below)
+    #[arg(long = "arg", value_name = "ARGUMENT")]
+    argument: Vec<Argument>,
+    /// Read kernel, grid, block, dynamic_lds and args from this TOML file; options override it
+    #[arg(long = "args", value_name = "FILE", conflicts_with = "argument")]
+    file_of_arguments: Option<PathBuf>,
+    #[command(flatten)]
+    device: DeviceArguments,
+    /// How matrix instructions round their sums
+    #[arg(long, value_enum, default_value_t = Numerics::Default)]
+    numerics: Numerics,
+    /// Elements of each output to print
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    print: usize,
+    /// Print elements as their bits
+    #[arg(long)]
+    hex: bool,
+    /// Instructions that one wave of the virtual device may issue before it counts as looping
+    #[arg(long, value_name = "N", default_value_t = 1 << 30)]
+    instruction_budget: u64,
+    /// Print one JSON document instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--arg` and TOML files understand.
+pub(super) const ARGUMENTS_HELP: &str = "\
+Arguments, in the order of the kernel's parameters:
+  u32=7  f32=-1.5  bf16=0x3f80   a value; hexadecimal digits are its bits
+  f32x256=normal                 a buffer of 256 elements; before the launch it holds
+                                 zeros, poison, index (0 1 2 ...), normal, bits, @FILE, or one value
+  f32x256,out                    a buffer that is poisoned before and shown afterwards
+  f32x256=zeros,out:FILE         the same with zeros before, written to FILE afterwards
+  hex=00ff10                     a struct by value, byte by byte
+  _                              zeros, for padding that the metadata lists
+A kernel that takes one struct by value takes the struct's fields instead.
+Types: u8 i8 u16 i16 u32 i32 u64 i64 f16 bf16 f32 f64 e4m3 e5m2 e8m0 e2m1.
+
+A TOML file holds args as a list of the same texts, or as a table by parameter name.";
+
+/// The `--json` document.
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    device: &'a DeviceRecord,
+    seed: u64,
+    file: String,
+    kernel: &'a str,
+    grid: [u32; 3],
+    block: [u32; 3],
+    dynamic_lds: u32,
+    fault: Option<DeviceFault>,
+    /// Nanoseconds, `measured` or modelled as `device.times` says.
+    time_ns: Option<f64>,
+    outputs: Vec<Shown>,
+    report: Option<serde_json::Value>,
+    envelope: Option<Envelope>,
+}
+
+/// An output and its first elements.
+#[derive(Debug, Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    summary: Summary,
+    elements: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Envelope {
+    /// Whether the kernel can reach a matrix instruction. Without one no policy was run.
+    matrix_instructions: bool,
+    /// The policy that the others are compared with.
+    base: Option<&'static str>,
+    spreads: Vec<Spread>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<u8> {
+    let object = CodeObject::read(&arguments.file)?;
+    let from_file = match &arguments.file_of_arguments {
+        Some(path) => LaunchFile::read(path)?,
+        None => LaunchFile::default(),
+    };
+    let name = arguments.kernel.as_deref().or(from_file.kernel.as_deref());
+    let (routine, note) = object.kernel(name)?;
+    let config = config(arguments, &from_file)?;
+    let values = match &arguments.file_of_arguments {
+        Some(path) => from_file.arguments(path, note)?,
+        None => arguments.argument.clone(),
+    };
+    let launch = Launch::new(note, config, values)?;
+    let before = launch.images(arguments.device.seed)?;
+
+    let open = OpenDevice::open(arguments.device.device)?;
+    if arguments.numerics == Numerics::Envelope {
+        envelope::require_policies(&open)?;
+    }
+    if open.is_virtual() {
+        open.runtime.set_option("instruction_budget", &arguments.instruction_budget.to_string())?;
+    }
+    let device = open.record()?;
+    let function = Module::load(&open.device, object.elf())?.function(&routine.name)?;
+    let mut document = Document {
+        device: &device,
+        seed: arguments.device.seed,
+        file: arguments.file.display().to_string(),
+        kernel: &routine.name,
+        grid: [config.grid.x, config.grid.y, config.grid.z],
+        block: [config.block.x, config.block.y, config.block.z],
+        dynamic_lds: config.shared_bytes,
+        fault: None,
+        time_ns: None,
+        outputs: Vec::new(),
+        report: None,
+        envelope: None,
+    };
+    let launched = (|| {
+        let outcome = launch.run(&open, &function, &before)?;
+        let envelope = match arguments.numerics {
+            Numerics::Default => None,
+            Numerics::Envelope if !object.uses_matrix_cores(routine) => {
+                Some(Envelope { matrix_instructions: false, base: None, spreads: Vec::new() })
+            }
+            Numerics::Envelope => Some(vary(&open, &launch, &function, &before, &outcome)?),
+        };
+        Ok((outcome, envelope))
+    })();
+    match launched {
+        Ok((outcome, envelope)) => {
+            dump(&launch, &outcome)?;
+            document.outputs = shown(arguments, &launch, &before, &outcome);
+            document.time_ns = Some(outcome.time.0);
+            document.report = outcome.report;
+            document.envelope = envelope;
+        }
+        Err(error) => match hip::Error::fault(&error) {
+            Some(fault) => document.fault = Some(fault.clone()),
+            None => return Err(error.into()),
+        },
+    }
+    if arguments.json {
+        report::print_json("run", &document)?;
+    } else {
+        report::print(&render(&document))?;
+    }
+    Ok(if document.fault.is_some() { exit::CHECK_FAILED } else { exit::SUCCESS })
+}
+
+/// The outputs under every other policy, held against those of `base`.
+fn vary(
+    open: &OpenDevice,
+    launch: &Launch<'_>,
+    function: &hip::Function,
+    before: &[Vec<u8>],
+    base: &Outcome,
+) -> hip::Result<Envelope> {
+    let policy = envelope::policy_in_force(open)?.unwrap_or(envelope::POLICIES[0]);
+    let others = envelope::each_other(open, policy, || launch.run(open, function, before))?;
+    let mut spreads = Vec::new();
+    for (index, buffer) in launch.outputs() {
+        for (policy, other) in &others {
+            let (base, other) = (&base.images[index], &other.images[index]);
+            spreads.push(Spread::between(policy, launch.name(index), buffer.dtype, base, other));
+        }
+    }
+    Ok(Envelope { matrix_instructions: true, base: Some(policy), spreads })
+}
+
+fn dump(launch: &Launch<'_>, outcome: &Outcome) -> Result<()> {
+    for (index, buffer) in launch.outputs() {
+        if let Some(path) = &buffer.dump {
+            fs::write(path, &outcome.images[index])
+                .map_err(|source| Error::Store { path: path.clone(), source })?;
+        }
+    }
+    Ok(())
+}
+
+fn shown(arguments: &Arguments, launch: &Launch<'_>, before: &[Vec<u8>], outcome: &Outcome) -> Vec<Shown> {
+    let summaries = launch.summaries(before, &outcome.images);
+    let elements = launch.outputs().map(|(index, buffer)| {
+        let codes = buffer.dtype.codes(&outcome.images[index]).take(arguments.print);
+        let digits = buffer.dtype.bits() as usize / 4;
+        let show = |code| if arguments.hex { format!("{code:0digits$x}") } else { buffer.dtype.show(code) };
+        codes.map(show).collect()
+    });
+    summaries.into_iter().zip(elements).map(|(summary, elements)| Shown { summary, elements }).collect()
+}
+
+/// Geometry from the command line, else from the file.
+fn config(arguments: &Arguments, file: &LaunchFile) -> Result<LaunchConfig> {
+    let dimension = |option, given: Option<Dim3>, written: &Option<Vec<u32>>| match (given, written) {
+        (Some(given), _) => Ok(given),
+        (None, Some(list)) => {
+            from_list(list).map_err(|reason| Error::Option { option, value: format!("{list:?}"), reason })
+        }
+        (None, None) => {
+            let reason = "neither the command line nor a file of arguments says it".to_owned();
+            Err(Error::Option { option, value: "(none)".into(), reason })
+        }
+    };
+    let grid = dimension("--grid", arguments.grid, &file.grid)?;
+    let block = dimension("--block", arguments.block, &file.block)?;
+    let lds = arguments.dynamic_lds.or(file.dynamic_lds).unwrap_or(0);
+    Ok(LaunchConfig::new(grid, block).with_shared_bytes(lds))
+}
+
+fn extent(text: &str) -> Result<Dim3, String> {
+    let list: Result<Vec<u32>, _> = text.split(',').map(str::parse).collect();
+    from_list(&list.map_err(|error| format!("{error}; a number, or up to three with commas between"))?)
+}
+
+fn from_list(list: &[u32]) -> Result<Dim3, String> {
+    match *list {
+        _ if list.contains(&0) => Err("an empty dimension launches nothing".into()),
+        [x] => Ok(x.into()),
+        [x, y] => Ok((x, y).into()),
+        [x, y, z] => Ok((x, y, z).into()),
+        _ => Err("there are one to three dimensions".into()),
+    }
+}
+
+fn render(document: &Document<'_>) -> String {
+    let device = document.device;
+    let [grid, block] = [document.grid, document.block].map(|[x, y, z]| format!("{x}x{y}x{z}"));
+    let mut text = format!("{}, {} runtime {}\n\n", device.name, device.kind, device.library);
+    text += &format!(
+        "{} of {}: {grid} workgroups of {block} work-items, {} B of dynamic LDS, seed {}\n",
+        document.kernel, document.file, document.dynamic_lds, document.seed
+    );
+    if let Some(fault) = &document.fault {
+        text += &format!("\n{}: {fault}\n", report::coloured("FAULT", false));
+        return text;
+    }
+    if !document.outputs.is_empty() {
+        let rows = document.outputs.iter().map(|Shown { summary: s, .. }| {
+            let limit = |limit: &Option<String>| limit.clone().unwrap_or_else(|| "-".into());
+            let counts = [s.count, s.changed, s.nan].map(|n| thousands(n as u64));
+            let mut row = vec![s.name.clone(), s.dtype.to_string()];
+            row.extend(counts);
+            row.extend([limit(&s.min), limit(&s.max), s.sha256[..12].to_owned()]);
+            row
+        });
+        let header = ["output", "type", "elements", "changed", "NaN", "min", "max", "sha256"];
+        text += &format!("\n{}", report::table(&header, &[2, 3, 4, 5, 6], rows));
+        for Shown { summary, elements } in &document.outputs {
+            if !elements.is_empty() {
+                let more = if elements.len() < summary.count { " ..." } else { "" };
+                text += &format!("\n{} = {}{more}", summary.name, elements.join(" "));
+            }
+        }
+        text.push('\n');
+    }
+    if let Some(envelope) = &document.envelope {
+        text += &render_envelope(envelope, document.kernel);
+    }
+    if let Some(nanos) = document.time_ns {
+        text += &format!("\n{}, {}\n", crate::bench::Nanos(nanos), device.times);
+    }
+    if let Some(report) = &document.report {
+        text += &render_report(report);
+    }
+    text
+}
+
+fn render_envelope(envelope: &Envelope, kernel: &str) -> String {
+    let Some(base) = envelope.base else {
+        return format!(
+            "\n{kernel} has no matrix instructions: its results are the same under every policy, none was tried\n"
+        );
+    };
+    let rows = envelope.spreads.iter().map(Spread::row);
+    let table = report::table(&envelope::HEADER, &envelope::RIGHT, rows);
+    format!("\nagainst the policy {base} for sums of matrix instructions:\n{table}")
+}
+
+/// The virtual device's counters in two lines.
+fn render_report(report: &serde_json::Value) -> String {
+    let number = |value: &serde_json::Value| value.as_u64().map_or_else(|| "?".into(), thousands);
+    let classes = report["classes"].as_array().map_or(&[][..], Vec::as_slice);
+    let classes: Vec<_> = classes
+        .iter()
+        .filter(|class| class[1].as_u64() != Some(0))
+        .map(|class| format!("{} {}", class[0].as_str().unwrap_or("?"), number(&class[1])))
+        .collect();
+    format!(
+        "{} waves, {} instructions, {} issue cycles of the busiest compute unit\ninstructions by class: {}\n",
+        number(&report["waves"]),
+        number(&report["instructions"]),
+        number(&report["issue_cycles"]),
+        classes.join(", ")
+    )
+}
