@@ -10,7 +10,7 @@ use hip_sys::hipError_t;
 
 use crate::{
     api::Status, device::VirtualDevice, event::Event, extension, function::Function, graph::ExecutableGraph,
-    hostcall::HostCalls, pointer,
+    hostcall::HostCalls, pointer, unified,
 };
 
 /// A host pointer or a device address: both are addresses of this process.
@@ -136,6 +136,7 @@ impl KernelLaunch {
             0 => std::thread::available_parallelism().map_or(1, |cores| cores.get()),
             threads => threads,
         };
+        unified::prepare(device);
         let image = &function.module.image;
         let host = HostCalls::new(device, function.info(), threads).map_err(|error| {
             eprintln!("vhip: launch of {}: no memory for host calls: {error}", function.kernel());

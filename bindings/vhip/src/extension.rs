@@ -13,6 +13,7 @@
 //! | `mfma` | `MI355X_VIRTUAL_MFMA` | `mixed`, `exact-block`, `cdna3-truncating`, `fma-chain` | `mixed` | how matrix instructions accumulate |
 //! | `divergent_barriers` | `MI355X_VIRTUAL_DIVERGENT_BARRIERS` | `0`, `1` | `0` | accept waves of a workgroup that wait at different barriers, or end early |
 //! | `poison` | `MI355X_VIRTUAL_POISON` | `0`, `1` | `0` | new device memory holds NaN in every float format instead of zeros; touches every page |
+//! | `unified` | `MI355X_VIRTUAL_UNIFIED` | `0`, `1` | `0` | every host pointer is a device pointer, as with HMM and XNACK; see `unified.rs` |
 //! | `devices` | `MI355X_VIRTUAL_DEVICES` | 1 to 64 | 1 | what `hipGetDeviceCount` says; refused once a HIP function was called |
 
 use std::{
@@ -41,7 +42,7 @@ const UNKNOWN_KEY: c_int = 1;
 const BAD_VALUE: c_int = 2;
 
 /// The keys, in the order of the table above.
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 9] = [
     "seed",
     "late_delivery",
     "instruction_budget",
@@ -49,6 +50,7 @@ const KEYS: [&str; 8] = [
     "mfma",
     "divergent_barriers",
     "poison",
+    "unified",
     "devices",
 ];
 
@@ -57,6 +59,7 @@ const KEYS: [&str; 8] = [
 struct Options {
     run: RunOptions,
     poison: bool,
+    unified: bool,
 }
 
 const POLICIES: [(&str, MfmaPolicy); 4] = [
@@ -104,6 +107,11 @@ pub(crate) fn poisons() -> bool {
     lock(options()).poison
 }
 
+/// Whether kernels reach all host memory.
+pub(crate) fn is_unified() -> bool {
+    lock(options()).unified
+}
+
 fn set(options: &mut Options, key: &str, value: &str) -> c_int {
     /// Stores what could be read.
     fn store<T>(place: &mut T, value: Option<T>) -> c_int {
@@ -136,6 +144,7 @@ fn set(options: &mut Options, key: &str, value: &str) -> c_int {
         }
         "divergent_barriers" => store(&mut options.run.divergent_barriers, switch(value)),
         "poison" => store(&mut options.poison, switch(value)),
+        "unified" => store(&mut options.unified, switch(value)),
         "devices" => {
             let accepted = value.parse().is_ok_and(set_device_count);
             if accepted { ACCEPTED } else { BAD_VALUE }
@@ -163,6 +172,7 @@ fn described(options: &Options) -> serde_json::Value {
         "mfma": policy.map(|(name, _)| *name),
         "divergent_barriers": options.run.divergent_barriers,
         "poison": options.poison,
+        "unified": options.unified,
     })
 }
 

@@ -53,4 +53,5 @@ mod register;
 mod runtime;
 mod stream;
 mod symbol;
+mod unified;
 mod unsupported;

@@ -16,7 +16,7 @@ use crate::{
     extension, image,
     pointer::owner,
     runtime::{current, lock, runtime},
-    stream,
+    stream, unified,
 };
 
 /// Pitch granule of 2-D allocations, bytes.
@@ -139,9 +139,7 @@ pub(crate) fn copy_rows(
     if rows > 1 && (width > target_pitch || width > source_pitch) {
         return Err(hipError_t::hipErrorInvalidPitchValue);
     }
-    let needs_device = |pointer: *const c_void| -> Status {
-        owner(pointer as Address).map(drop).ok_or(hipError_t::hipErrorInvalidValue)
-    };
+    let needs_device = |pointer: *const c_void| -> Status { known(pointer, width) };
     match kind {
         hipMemcpyKind_hipMemcpyHostToHost | hipMemcpyKind_hipMemcpyDefault => {}
         hipMemcpyKind_hipMemcpyHostToDevice => needs_device(target)?,
@@ -163,6 +161,13 @@ pub(crate) fn copy_rows(
         width: width as u64,
         rows: rows as u64,
     })
+}
+
+/// Refuses an address that the device does not reach.
+fn known(pointer: *const c_void, bytes: usize) -> Status {
+    let reached =
+        owner(pointer as Address).is_some() || unified::reaches(pointer as Address, bytes as u64, false);
+    if reached { Ok(()) } else { Err(hipError_t::hipErrorInvalidValue) }
 }
 
 /// A fill in stream order.
@@ -405,12 +410,12 @@ api! {
         target: *mut c_void, pitch: usize, value: c_int, width: usize, height: usize, stream: hipStream_t,
     ) { fill(target, pitch, value as u32, 1, width, height, stream) }
     /// Managed memory is always resident.
-    fn hipMemPrefetchAsync(pointer: *const c_void, _bytes: usize, _device: c_int, stream: hipStream_t) {
+    fn hipMemPrefetchAsync(pointer: *const c_void, bytes: usize, _device: c_int, stream: hipStream_t) {
         stream::resolve(stream)?;
-        owner(pointer as Address).map(drop).ok_or(hipError_t::hipErrorInvalidValue)
+        known(pointer, bytes)
     }
     /// Advice about placement makes no difference to one memory.
-    fn hipMemAdvise(pointer: *const c_void, _bytes: usize, _advice: hipMemoryAdvise, _device: c_int) {
-        owner(pointer as Address).map(drop).ok_or(hipError_t::hipErrorInvalidValue)
+    fn hipMemAdvise(pointer: *const c_void, bytes: usize, _advice: hipMemoryAdvise, _device: c_int) {
+        known(pointer, bytes)
     }
 }

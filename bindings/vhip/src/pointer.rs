@@ -13,6 +13,7 @@ use crate::{
     command::Address,
     device::{LINK_BYTES_PER_NANO, MEMORY_BYTES_PER_NANO, VirtualDevice},
     runtime::runtime,
+    unified,
 };
 
 /// The device and allocation that `address` lies in. Shared memory belongs to the device that allocated it,
@@ -79,11 +80,12 @@ pub(crate) fn fill(target: Address, value: u32, element: u32, count: u64) -> Sta
     if count == 0 {
         return Ok(());
     }
-    if owner(target).is_none() {
+    let bytes = count.checked_mul(element as u64).ok_or(hipError_t::hipErrorInvalidValue)?;
+    if owner(target).is_none() && !unified::reaches(target, bytes, true) {
         return Err(hipError_t::hipErrorInvalidValue);
     }
-    check(target, count * element as u64)?;
-    // SAFETY: the range was checked to lie in one live allocation, and HIP requires `target` to be aligned to
+    check(target, bytes)?;
+    // SAFETY: the range was checked to lie in one live allocation or in writable pages, and HIP requires `target` to be aligned to
     // the element (checked below for 2 and 4).
     unsafe {
         match element {

@@ -10,6 +10,7 @@ use crate::{
         CAPABILITY, CLOCK_GHZ, COMPUTE_UNITS, LDS_BYTES, MAX_THREADS, MEMORY_BYTES, NAME, SIMDS,
         WAVES_PER_SIMD,
     },
+    extension,
     runtime::device,
 };
 
@@ -48,6 +49,7 @@ fn properties() -> hipDeviceProp_tR0600 {
     p.concurrentManagedAccess = 1;
     p.concurrentKernels = 1;
     p.cooperativeLaunch = 1;
+    p.pageableMemoryAccess = extension::is_unified() as c_int;
     p.hostNativeAtomicSupported = 1;
     p.isLargeBar = 1;
     p.ECCEnabled = 1;
@@ -135,8 +137,8 @@ fn attribute(which: hipDeviceAttribute_t, id: usize) -> Option<c_int> {
         | hipDeviceAttribute_t_hipDeviceAttributeVirtualMemoryManagementSupported
         | hipDeviceAttribute_t_hipDeviceAttributeCanUseStreamWaitValue
         | hipDeviceAttribute_t_hipDeviceAttributeDirectManagedMemAccessFromHost
-        | hipDeviceAttribute_t_hipDeviceAttributePageableMemoryAccess
         | hipDeviceAttribute_t_hipDeviceAttributePageableMemoryAccessUsesHostPageTables => 0,
+        hipDeviceAttribute_t_hipDeviceAttributePageableMemoryAccess => extension::is_unified() as c_int,
         hipDeviceAttribute_t_hipDeviceAttributePciBusId => bus(id),
         hipDeviceAttribute_t_hipDeviceAttributeTextureAlignment
         | hipDeviceAttribute_t_hipDeviceAttributeTexturePitchAlignment => 256,

@@ -24,3 +24,5 @@ mod program;
 mod streams;
 #[path = "vhip/symbols.rs"]
 mod symbols;
+#[path = "vhip/unified.rs"]
+mod unified;

@@ -35,6 +35,6 @@ pub use dispatch::{
 pub use exec::MfmaPolicy;
 pub use fault::{Access, Fault, FaultKind, Place};
 pub use host::Host;
-pub use memory::{ALLOCATION_ALIGN, Allocation, AllocationKind, Memory, MemoryError};
+pub use memory::{ALLOCATION_ALIGN, Allocation, AllocationKind, HostRange, Memory, MemoryError};
 pub use metadata::{ArgKind, KernelArg, KernelInfo};
 pub use simd::{Level, level};

@@ -11,6 +11,7 @@
 //! ```
 
 mod error;
+mod host_range;
 mod mapping;
 mod raw;
 mod view;
@@ -21,6 +22,7 @@ use std::{
 };
 
 pub use error::MemoryError;
+pub use host_range::HostRange;
 use mapping::{Mapping, PAGE_BYTES};
 pub(crate) use view::View;
 use view::{Interval, Snapshot};
@@ -88,6 +90,8 @@ struct Table {
     live: BTreeMap<u64, Block>,
     freed: VecDeque<Block>,
     used_bytes: u64,
+    /// Host memory that kernels reach without an allocation, ascending.
+    host: Vec<HostRange>,
 }
 
 #[derive(Clone, Debug)]
@@ -219,6 +223,20 @@ impl Memory {
                 Ok(())
             }
             _ => Err(MemoryError::NotRegistered { address }),
+        }
+    }
+
+    /// Lets kernels reach host memory that is no allocation, from the next launch on. `ranges` are ascending
+    /// and disjoint, and replace those of the call before; allocations keep their exact bounds within them.
+    ///
+    /// # Safety
+    /// Each range stays mapped, readable, and writable if it says so, until it is replaced and every launch
+    /// that began before that has ended.
+    pub unsafe fn set_host_ranges(&self, ranges: Vec<HostRange>) {
+        let mut table = self.table_mut();
+        if table.host != ranges {
+            table.host = ranges;
+            self.forget_snapshot();
         }
     }
 
@@ -363,16 +381,33 @@ impl Table {
     }
 
     fn snapshot(&self) -> Snapshot {
-        Snapshot::new(
-            self.live
-                .values()
-                .map(|block| Interval {
-                    base: block.allocation.base,
-                    bytes: block.allocation.bytes,
-                    _pages: block.mapping.clone(),
-                })
-                .collect(),
-        )
+        let mut intervals: Vec<Interval> = self
+            .live
+            .values()
+            .map(|block| Interval {
+                base: block.allocation.base,
+                bytes: block.allocation.bytes,
+                _pages: block.mapping.clone(),
+            })
+            .collect();
+        if self.host.is_empty() {
+            return Snapshot::new(intervals, Vec::new());
+        }
+        // An allocation has its pages to itself, a registered range has not.
+        let taken: Vec<(u64, u64)> = self
+            .live
+            .values()
+            .map(|Block { allocation, mapping }| match mapping {
+                Some(_) => (allocation.base, allocation.bytes.next_multiple_of(PAGE_BYTES)),
+                None => (allocation.base, allocation.bytes),
+            })
+            .collect();
+        let (writable, read_only): (Vec<_>, Vec<_>) =
+            HostRange::without(&self.host, &taken).into_iter().partition(|range| range.writable);
+        let interval = |range: HostRange| Interval { base: range.base, bytes: range.bytes, _pages: None };
+        intervals.extend(writable.into_iter().map(interval));
+        intervals.sort_unstable_by_key(|interval| interval.base);
+        Snapshot::new(intervals, read_only.into_iter().map(interval).collect())
     }
 }
 

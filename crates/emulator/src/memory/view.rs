@@ -22,12 +22,23 @@ pub(super) struct Interval {
 #[derive(Debug)]
 pub(super) struct Snapshot {
     intervals: Vec<Interval>,
+    /// Host memory that kernels may only read; looked at when no interval has the address.
+    read_only: Vec<Interval>,
 }
 
 impl Snapshot {
-    /// `intervals` are ascending and disjoint.
-    pub(super) fn new(intervals: Vec<Interval>) -> Snapshot {
-        Snapshot { intervals }
+    /// Both are ascending and disjoint.
+    pub(super) fn new(intervals: Vec<Interval>, read_only: Vec<Interval>) -> Snapshot {
+        Snapshot { intervals, read_only }
+    }
+
+    /// Whether the bytes lie in one read-only range.
+    fn reads(&self, address: u64, bytes: u32) -> bool {
+        let above = self.read_only.partition_point(|interval| interval.base <= address);
+        above.checked_sub(1).is_some_and(|index| {
+            let Interval { base, bytes: length, .. } = self.read_only[index];
+            address - base < length && length - (address - base) >= bytes as u64
+        })
     }
 }
 
@@ -60,7 +71,8 @@ impl View {
         for_lanes(mask, |lane| {
             let address = addresses[lane];
             // SAFETY: `check` found every active lane's 4·D bytes in a mapped allocation, which this
-            // view keeps mapped; the alignment that a branch needs is the branch's condition.
+            // view keeps mapped, or in a host range, which `Memory::set_host_ranges`' caller keeps mapped;
+            // the alignment that a branch needs is the branch's condition.
             unsafe {
                 if D.is_multiple_of(2) && low.is_multiple_of(8) {
                     for pair in 0..D / 2 {
@@ -285,6 +297,9 @@ impl View {
         let (base, length) = self.hit(address);
         let room = length.checked_sub(bytes as u64);
         if room.is_some_and(|room| address.wrapping_sub(base) <= room) {
+            return Ok(());
+        }
+        if access == Access::Read && self.snapshot.reads(address, bytes) {
             return Ok(());
         }
         Err(Fault::new(FaultKind::OutOfBounds {
