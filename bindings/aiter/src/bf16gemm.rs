@@ -210,6 +210,13 @@ fn arguments(choice: Bf16Choice<'_>, shape: Bf16Shape, operands: &Bf16Operands<'
     if split == 0 || split > SPLIT_LIMIT.min((k / tile.sub_k).max(1)) || (split > 1 && !tile.split_k) {
         return refuse(format!("{} cannot split K into {split} parts", tile.symbol));
     }
+    if split == 1 && tile.split_k {
+        return refuse(format!(
+            "{} counts on a semaphore even when it does not split, and does not leave it zero; choose another kernel, \
+             or pad K with zeros and split it",
+            tile.symbol
+        ));
+    }
     if split > 1 && x * y > SEMAPHORES {
         return refuse(format!("a split has at most {SEMAPHORES} tiles, not {}; do not split", x * y));
     }
@@ -244,7 +251,6 @@ fn arguments(choice: Bf16Choice<'_>, shape: Bf16Shape, operands: &Bf16Operands<'
         out_is_bf16: u32::from(out_bytes == 2).into(),
         bias: operands.bias.as_ref().map_or(0, |bias| bias.address()).into(),
         add_bias: u32::from(operands.bias.is_some()).into(),
-        // AITER passes null when it does not split; a kernel that can split reads its semaphore even then.
         semaphores: operands.semaphores.address().into(),
         ..Arguments::default()
     })

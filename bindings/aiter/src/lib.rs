@@ -24,6 +24,7 @@ mod fp8gemm;
 mod kernels;
 mod manifest;
 mod mla;
+mod mla_choice;
 mod mla_work;
 mod moe_sort;
 mod operand;
@@ -38,9 +39,8 @@ pub use f4gemm::{F4Choice, F4Gemm, F4Operands, F4Shape, F4Tile};
 pub use fmoe::{Fmoe, MOE_BLOCK, MoeActivation, MoeOperands, MoeRow, MoeShape};
 pub use fp8gemm::{Fp8Choice, Fp8Gemm, Fp8Operands, Fp8Shape, Fp8Tile};
 pub use kernels::Kernels;
-pub use mla::{
-    MLA_KEY, MLA_VALUE, Mla, MlaChoice, MlaFormat, MlaOperands, MlaRow, MlaShape, MlaTask, MlaWork, WorkItem,
-};
+pub use mla::{MLA_KEY, MLA_VALUE, Mla, MlaOperands, MlaShape, MlaWork, WorkItem};
+pub use mla_choice::{MlaChoice, MlaFormat, MlaRow, MlaTask};
 pub use mla_work::WorkPlan;
 pub use moe_sort::SortedTokens;
 pub use topk_softmax::{TopkGating, TopkOperands, TopkRow, TopkShape, TopkSoftmax};

@@ -87,6 +87,30 @@ impl Lab {
         &mut self,
         object: &str,
         shape: String,
+        run: impl FnMut(&mut Self) -> Result<Outcome>,
+    ) -> Result<()> {
+        self.case_in(&SCHEDULES, object, shape, run)
+    }
+
+    /// [`case`](Self::case) of a kernel whose workgroups wait for earlier ones. Hardware starts workgroups in order;
+    /// a random order of them, which comes with random turns, would make it wait for ever.
+    ///
+    /// # Errors
+    /// As there.
+    pub(super) fn case_of_waiting_groups(
+        &mut self,
+        object: &str,
+        shape: String,
+        run: impl FnMut(&mut Self) -> Result<Outcome>,
+    ) -> Result<()> {
+        self.case_in(&SCHEDULES[..2], object, shape, run)
+    }
+
+    fn case_in(
+        &mut self,
+        schedules: &[Schedule],
+        object: &str,
+        shape: String,
         mut run: impl FnMut(&mut Self) -> Result<Outcome>,
     ) -> Result<()> {
         let object = object.trim_end_matches(".co").to_owned();
@@ -99,7 +123,7 @@ impl Lab {
         });
         let is_virtual = self.device().runtime().kind() == RuntimeKind::Virtual;
         let mut outcome: Option<(Outcome, &'static str)> = None;
-        for schedule in &SCHEDULES[..if is_virtual { SCHEDULES.len() } else { 1 }] {
+        for schedule in &schedules[..if is_virtual { schedules.len() } else { 1 }] {
             if is_virtual {
                 let runtime = self.device().runtime();
                 // Older virtual runtimes cannot run in lockstep; they do without that schedule.
