@@ -48,7 +48,7 @@ pub enum Error {
         advice: String,
     },
     /// The manifest names an object that the checkout lacks.
-    #[error("kernel {kernel} needs the object {}, which is missing; fetch it (git sparse-checkout, git lfs)", path.display())]
+    #[error("kernel {kernel} needs the object {}, which is missing; fetch it with git", path.display())]
     NoObject {
         /// Symbol of the kernel.
         kernel: String,

@@ -72,7 +72,9 @@ pub struct MlaOperands<'a> {
     /// Scales of queries and cache, `[2]`; used where they are e4m3.
     pub scales: DeviceSlice<'a, f32>,
     /// Partial results. Without persistence `[T, splits, heads, 512]` f32, but bf16 when there is one split and the
-    /// kernel [stores bf16](MlaRow::stores_bf16_unsplit), and in [another order](MlaRow::splits_before_tokens). With it `[partials · tokens, heads, 512]` f32.
+    /// kernel [stores bf16](MlaRow::stores_bf16_unsplit), and in
+    /// [another order](MlaRow::splits_before_tokens).
+    /// With it `[partials · tokens, heads, 512]` f32.
     pub partial: DeviceSlice<'a, f32>,
     /// Log-sum-exp of the partial results: as `partial`, without the last dimension. A split without keys is not
     /// written: fill it with -∞ before the launch, and the split has no weight when the splits are merged.

@@ -70,7 +70,7 @@ fn run(arguments: &Arguments) -> Result<bool, Error> {
     };
     let mut lab = Lab::new(library, checkout, arguments.seed, |line| eprintln!("{}", text(line)))?;
     let runtime = lab.device().runtime();
-    let device = format!("{} ({})", lab.device().properties()?.name, runtime.kind());
+    let device = format!("{}, {} runtime", lab.device().properties()?.name, runtime.kind());
     eprintln!("{device} on {}", runtime.library_path().display());
     drop(runtime);
     lab.only(arguments.object.as_deref().unwrap_or_default());

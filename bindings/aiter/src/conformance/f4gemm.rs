@@ -15,7 +15,8 @@ pub(super) const FINDINGS: &[&str] = &[
     "32 of 35 kernels load alpha and never use it, and none uses the bias and beta that AITER's entry accepts.",
 ];
 
-pub(super) const BOUND: &str = "block sums are exact in f32; adding K/32 of them in any order, rounded or truncated to 24 bits, \
+pub(super) const BOUND: &str = "block sums are exact in f32; adding K/32 of them in any order, \
+                                rounded or truncated to 24 bits, \
                      errs by at most K/32 · 2^-23 · Σ|block sum|; each part of a split and each atomic addition \
                      rounds to bf16 (2^-8 of what is there); the result is stored as the nearest bf16.";
 

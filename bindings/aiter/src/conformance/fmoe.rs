@@ -18,7 +18,8 @@ pub(super) const FINDINGS: &[&str] = &[
     "With a model size of 256 the loads of the second K step leave the tokens and the weights; 512 is the least here.",
 ];
 
-pub(super) const BOUND: &str = "gate and up err by K/32 · 2^-23 · Σ|block sum|, the activation by (16 + 4·|gate|)·2^-23; \
+pub(super) const BOUND: &str = "gate and up err by K/32 · 2^-23 · Σ|block sum|, the activation by \
+                                (16 + 4·|gate|)·2^-23; \
                                 an inner value within its error of a rounding boundary of MXFP4 may be either code, \
                                 and counts with half the difference; the second product errs likewise; each part of \
                                 each expert is converted to the result's format and added atomically (2^-8 for bf16, \

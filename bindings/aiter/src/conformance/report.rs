@@ -55,7 +55,7 @@ A row is an object, a column a shape of the list above the table:
 - a number is the largest share of its bound that an element used, in any order; above 1 would be wrong. Results that
   are rounded to the nearest bf16 come close to 1 by that rounding alone;
 - `–` is not run, for the reason given: the kernel does not claim the shape or the operand;
-- `⚡` is right in one order of the waves and wrong in another: a barrier is missing, and time makes up for it;
+- `⚡` is right in one order of the waves and wrong in another: a barrier or a wait is missing, and time makes up for it;
 - `✗` is wrong, or the kernel was stopped, with the worst element or the fault;
 - *worst error* is the largest distance from the exact value in the row.
 
@@ -150,7 +150,7 @@ fn cell(line: Option<&Line>, reasons: &mut Vec<String>, worst: &mut f64) -> Stri
         Some((Outcome::Failed(reason), _)) => refer("✗", reason.clone()),
         Some((Outcome::Races { right, right_in, wrong_in, .. }, _)) => {
             *worst = worst.max(right.worst_error);
-            refer("⚡", format!("right when {right_in}, wrong when {wrong_in}: a barrier is missing"))
+            refer("⚡", format!("right when {right_in}, wrong when {wrong_in}: a barrier or a wait is missing"))
         }
         Some((Outcome::Compared(tally), line)) => {
             *worst = worst.max(tally.worst_error);
