@@ -150,7 +150,10 @@ fn cell(line: Option<&Line>, reasons: &mut Vec<String>, worst: &mut f64) -> Stri
         Some((Outcome::Failed(reason), _)) => refer("✗", reason.clone()),
         Some((Outcome::Races { right, right_in, wrong_in, .. }, _)) => {
             *worst = worst.max(right.worst_error);
-            refer("⚡", format!("right when {right_in}, wrong when {wrong_in}: a barrier or a wait is missing"))
+            refer(
+                "⚡",
+                format!("right when {right_in}, wrong when {wrong_in}: a barrier or a wait is missing"),
+            )
         }
         Some((Outcome::Compared(tally), line)) => {
             *worst = worst.max(tally.worst_error);
