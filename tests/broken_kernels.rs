@@ -129,6 +129,55 @@ fn a_missing_wait_shows_when_results_come_late() {
 }
 
 #[test]
+fn a_kernel_that_relies_on_one_way_of_rounding_shows_in_the_envelope() {
+    let check = |arguments: &[&str]| {
+        let mut all = vec!["check", "quant/matrix_sum", "quant/right", "--no-store"];
+        all.extend(arguments);
+        Mi355x::new(&all)
+            .arg("--kernels")
+            .arg(broken())
+            .arg("--cache")
+            .arg(CACHE.path())
+            .run()
+            .expect(exit::SUCCESS)
+    };
+    let document = check(&["--numerics", "envelope", "--json"]).json();
+    let [right, matrix_sum] = ["quant/right", "quant/matrix_sum"].map(|name| {
+        let kernels = document["content"]["kernels"].as_array().unwrap();
+        kernels.iter().find(|kernel| kernel["kernel"] == name).unwrap()
+    });
+    let spreads = |kernel: &Value| -> Vec<Value> {
+        let verdicts = kernel["verdicts"].as_array().unwrap();
+        verdicts.iter().flat_map(|v| v["spreads"].as_array().unwrap().clone()).collect()
+    };
+    assert_eq!((&right["matrix_instructions"], spreads(right)), (&false.into(), vec![]));
+    assert_eq!(matrix_sum["matrix_instructions"], true);
+    let spreads = spreads(matrix_sum);
+    let of = |policy: &str, output: &str| {
+        let all = spreads.iter().filter(|s| s["policy"] == policy && s["output"] == output);
+        let sum = |key: &str| all.clone().map(|s| s[key].as_u64().unwrap()).sum::<u64>();
+        let steps = all.clone().map(|s| s["max_steps"].as_u64().unwrap()).max().unwrap();
+        (sum("elements"), sum("differing"), steps)
+    };
+    for policy in ["cdna3-truncating", "fma-chain"] {
+        assert_eq!((of(policy, "scales").1, of(policy, "data").1), (0, 0), "{policy}");
+    }
+    let (scales, differing, steps) = of("exact-block", "scales");
+    // All but the largest and NaN.
+    assert!(differing > scales / 2 && differing < scales && steps == 1, "{differing} of {scales}, {steps}");
+    assert_eq!(of("exact-block", "data").1, 0);
+
+    let text = check(&["--numerics", "envelope"]).stdout;
+    for part in [
+        "against the device's own policy for sums of matrix instructions:",
+        "1 kernel(s) without matrix instructions: the same under every policy, none was tried",
+    ] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+    assert!(!check(&[]).stdout.contains("polic"));
+}
+
+#[test]
 fn the_first_failure_ends_a_check_unless_it_keeps_going() {
     let check = |keep_going: &[&str]| {
         let mut arguments = vec!["check", "nibble_order", "wrong_rounding", "--no-store", "--json"];

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use mi355x::code::CodeObject;
 use mi355x::kernels::Kernels;
 use mi355x::registry::Instance;
 use rocm_toolchain::Search;
@@ -64,6 +65,43 @@ fn every_instruction_reads_as_llvm_reads_it() {
         instructions += theirs.len();
     }
     println!("{instructions} instructions of {} kernels", Kernels::built_in().instances.len());
+}
+
+#[test]
+fn listings_are_llvms_with_labels_for_branch_offsets() {
+    let mut branches = 0;
+    for instance in &Kernels::built_in().instances {
+        let theirs = objdump(instance);
+        let object = CodeObject::parse(Path::new("kernel.co"), &instance.code_object).unwrap();
+        let (routine, note) = object.kernel(Some(&instance.symbol)).unwrap();
+        assert_eq!(note.vgpr_count, instance.resources.vgprs);
+        let listing = routine.listing();
+        let mut theirs = theirs.iter().skip_while(|(address, _)| *address != routine.address);
+        for line in listing.lines() {
+            let (address, text) = theirs.next().expect("LLVM sees as many instructions");
+            assert_eq!(*address, routine.address + line.offset, "{}", instance.path());
+            let ours = line.text.split_whitespace().collect::<Vec<_>>().join(" ");
+            let Some((mnemonic, label)) = ours.rsplit_once(' ').filter(|(_, last)| last.starts_with('L'))
+            else {
+                assert_eq!(ours, *text, "{} at {address:#x}", instance.path());
+                continue;
+            };
+            // LLVM shows the distance in words from the next instruction, as 16 bits.
+            let words: u16 = text.strip_prefix(mnemonic).unwrap().trim().parse().unwrap();
+            let target = (line.offset + 4).wrapping_add_signed(i64::from(words as i16) * 4);
+            let block = listing.blocks.iter().find(|b| b.label == label).unwrap();
+            assert_eq!(block.lines[0].offset, target, "{} at {address:#x}", instance.path());
+            branches += 1;
+        }
+        let last = listing.blocks.iter().rfind(|b| b.next.is_empty()).unwrap();
+        assert_eq!(last.lines.last().unwrap().text, "s_endpgm", "{}", instance.path());
+        // Every block is reached: the first by the launch, the others from one before or behind.
+        for block in &listing.blocks[1..] {
+            let reached = listing.blocks.iter().any(|b| b.next.contains(&block.label));
+            assert!(reached, "{}: nothing leads to {}", instance.path(), block.label);
+        }
+    }
+    assert!(branches > 100, "{branches}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod command;
 mod disassembly;
 mod environment;
 mod kernels;
+mod launch;
 mod storage;
 mod surroundings;
 mod transcripts;

@@ -41,7 +41,7 @@ pub struct LaunchFile {
 pub enum Listed {
     /// In the order of the parameters.
     Ordered(Vec<String>),
-    /// By the parameter's name.
+    /// By the parameter's name; parameters that share a name are padding, and zero when left out.
     Named(BTreeMap<String, String>),
 }
 
@@ -81,11 +81,11 @@ impl LaunchFile {
             let reason = format!("{} has no parameter {unknown}, only {}", note.name, names.join(", "));
             return Err(refused(path, reason));
         }
-        let argument = |name: &String| {
-            let text = named.get(name).ok_or_else(|| {
-                refused(path, format!("the parameter {name} of {} has no argument", note.name))
-            })?;
-            parse(text)
+        let argument = |name: &String| match named.get(name) {
+            Some(text) => parse(text),
+            // Hand-written code objects list padding, every piece under one name.
+            None if names.iter().filter(|n| *n == name).count() > 1 => Ok(Argument::Zeros),
+            None => Err(refused(path, format!("the parameter {name} of {} has no argument", note.name))),
         };
         names.iter().map(argument).collect()
     }
@@ -108,7 +108,7 @@ mod tests {
         };
         KernelNote {
             name: "k".into(),
-            args: vec![parameter("first"), parameter("second")],
+            args: ["first", "pad", "second", "pad"].map(parameter).into(),
             ..KernelNote::default()
         }
     }
@@ -121,7 +121,10 @@ mod tests {
 
     #[test]
     fn names_put_arguments_in_order() {
-        assert_eq!(arguments(r#"args = { second = "u32=2", first = "u32=1" }"#).unwrap(), ["u32=1", "u32=2"]);
+        assert_eq!(
+            arguments(r#"args = { second = "u32=2", first = "u32=1" }"#).unwrap(),
+            ["u32=1", "_", "u32=2", "_"]
+        );
         assert_eq!(arguments(r#"args = ["u32=2", "u32=1"]"#).unwrap(), ["u32=2", "u32=1"]);
         for (text, part) in [
             (r#"args = { first = "u32=1" }"#, "parameter second of k has no argument"),
