@@ -10,7 +10,7 @@ use hip_sys::hipError_t;
 
 use crate::{
     api::Status, device::VirtualDevice, event::Event, extension, function::Function, graph::ExecutableGraph,
-    hostcall::HostCalls, pointer, unified,
+    hostcall::HostCalls, pointer, transfer::Transfer, unified,
 };
 
 /// A host pointer or a device address: both are addresses of this process.
@@ -21,8 +21,8 @@ pub(crate) type Address = u64;
 pub(crate) enum Command {
     /// A kernel launch.
     Kernel(KernelLaunch),
-    /// A copy of `rows` rows of `width` bytes (one row for a linear copy).
-    Copy { target: Address, target_pitch: u64, source: Address, source_pitch: u64, width: u64, rows: u64 },
+    /// A copy.
+    Copy(Transfer),
     /// Fills `rows` rows of `count` elements of `element` bytes with the low bytes of `value`.
     Fill { target: Address, pitch: u64, value: u32, element: u32, count: u64, rows: u64 },
     /// A host function.
@@ -64,12 +64,9 @@ impl Command {
                 let _turn = device.turn();
                 launch.run(device).map(|nanos| at + nanos)
             }
-            Command::Copy { target, target_pitch, source, source_pitch, width, rows } => {
+            Command::Copy(transfer) => {
                 let _turn = device.turn();
-                for row in 0..*rows {
-                    pointer::copy(target + row * target_pitch, source + row * source_pitch, *width)?;
-                }
-                Ok(at + pointer::copy_nanos(*target, *source, width * rows))
+                transfer.run().map(|nanos| at + nanos)
             }
             Command::Fill { target, pitch, value, element, count, rows } => {
                 let _turn = device.turn();

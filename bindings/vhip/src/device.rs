@@ -263,16 +263,4 @@ api! {
         // SAFETY: the caller's out-parameter.
         unsafe { put(flags, 0) }
     }
-    /// Peer access is refused: the virtual devices share no fabric model.
-    fn hipDeviceCanAccessPeer(can: *mut c_int, from: c_int, to: c_int) {
-        device(from)?;
-        device(to)?;
-        // SAFETY: the caller's out-parameter.
-        unsafe { put(can, 0) }
-    }
-    /// Refused, see `hipDeviceCanAccessPeer`.
-    fn hipDeviceEnablePeerAccess(peer: c_int, _flags: c_uint) {
-        device(peer)?;
-        Err(hipError_t::hipErrorPeerAccessUnsupported)
-    }
 }

@@ -12,6 +12,8 @@
 //! | `threads` | `MI355X_VIRTUAL_THREADS` | 1 to 1024, `all` | `all` | host threads of a launch |
 //! | `mfma` | `MI355X_VIRTUAL_MFMA` | `mixed`, `exact-block`, `cdna3-truncating`, `fma-chain` | `mixed` | how matrix instructions accumulate |
 //! | `divergent_barriers` | `MI355X_VIRTUAL_DIVERGENT_BARRIERS` | `0`, `1` | `0` | accept waves of a workgroup that wait at different barriers, or end early |
+//! | `clamp_lds` | `MI355X_VIRTUAL_CLAMP_LDS` | `0`, `1` | `0` | LDS beyond the workgroup's allocation reads 0 and drops writes, as on hardware, instead of faulting |
+//! | `garbage` | `MI355X_VIRTUAL_GARBAGE` | `nan`, `huge` | `nan` | what registers, LDS and scratch hold before they are written: NaN, or large finite numbers, in every float format |
 //! | `poison` | `MI355X_VIRTUAL_POISON` | `0`, `1` | `0` | new device memory holds NaN in every float format instead of zeros; touches every page |
 //! | `unified` | `MI355X_VIRTUAL_UNIFIED` | `0`, `1` | `0` | every host pointer is a device pointer, as with HMM and XNACK; see `unified.rs` |
 //! | `devices` | `MI355X_VIRTUAL_DEVICES` | 1 to 64 | 1 | what `hipGetDeviceCount` says; refused once a HIP function was called |
@@ -21,7 +23,7 @@ use std::{
     sync::{Mutex, OnceLock},
 };
 
-use emulator::{DEFAULT_BUDGET, MfmaPolicy, RunOptions};
+use emulator::{DEFAULT_BUDGET, Garbage, MfmaPolicy, RunOptions};
 
 use crate::{
     api,
@@ -42,13 +44,15 @@ const UNKNOWN_KEY: c_int = 1;
 const BAD_VALUE: c_int = 2;
 
 /// The keys, in the order of the table above.
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 11] = [
     "seed",
     "late_delivery",
     "instruction_budget",
     "threads",
     "mfma",
     "divergent_barriers",
+    "clamp_lds",
+    "garbage",
     "poison",
     "unified",
     "devices",
@@ -68,6 +72,8 @@ const POLICIES: [(&str, MfmaPolicy); 4] = [
     ("cdna3-truncating", MfmaPolicy::Cdna3Truncating),
     ("fma-chain", MfmaPolicy::FmaChain),
 ];
+
+const GARBAGE: [(&str, Garbage); 2] = [("nan", Garbage::Nan), ("huge", Garbage::Huge)];
 
 /// The environment variable of an option.
 fn variable(key: &str) -> String {
@@ -143,6 +149,10 @@ fn set(options: &mut Options, key: &str, value: &str) -> c_int {
             store(&mut options.run.mfma, policy.map(|(_, policy)| *policy))
         }
         "divergent_barriers" => store(&mut options.run.divergent_barriers, switch(value)),
+        "clamp_lds" => store(&mut options.run.clamp_lds, switch(value)),
+        "garbage" => {
+            store(&mut options.run.garbage, GARBAGE.iter().find(|(name, _)| *name == value).map(|g| g.1))
+        }
         "poison" => store(&mut options.poison, switch(value)),
         "unified" => store(&mut options.unified, switch(value)),
         "devices" => {
@@ -171,6 +181,8 @@ fn described(options: &Options) -> serde_json::Value {
         "threads": options.run.threads,
         "mfma": policy.map(|(name, _)| *name),
         "divergent_barriers": options.run.divergent_barriers,
+        "clamp_lds": options.run.clamp_lds,
+        "garbage": GARBAGE.iter().find(|(_, garbage)| *garbage == options.run.garbage).map(|(name, _)| *name),
         "poison": options.poison,
         "unified": options.unified,
     })

@@ -32,6 +32,10 @@ pub(crate) struct Node {
     pub after: Vec<usize>,
     /// What `hipGraphNode_t` holds: a number, unique in the process.
     pub handle: usize,
+    /// The handle of the node that it was cloned from, or 0.
+    pub origin: usize,
+    /// Whether an executable graph runs it.
+    pub enabled: bool,
 }
 
 /// A graph in the order of its execution.
@@ -45,7 +49,8 @@ impl Graph {
     /// Adds a command and yields its index.
     pub(crate) fn add(&mut self, command: Command, after: Vec<usize>) -> usize {
         static NEXT: AtomicUsize = AtomicUsize::new(8);
-        self.nodes.push(Node { command, after, handle: NEXT.fetch_add(8, Ordering::Relaxed) });
+        let handle = NEXT.fetch_add(8, Ordering::Relaxed);
+        self.nodes.push(Node { command, after, handle, origin: 0, enabled: true });
         self.nodes.len() - 1
     }
 
@@ -88,6 +93,17 @@ impl Graph {
         Ok(ExecutableGraph { nodes })
     }
 
+    /// Takes a node out, with its edges.
+    pub(crate) fn remove(&mut self, index: usize) {
+        self.nodes.remove(index);
+        for node in &mut self.nodes {
+            node.after.retain(|other| *other != index);
+            for other in node.after.iter_mut().filter(|other| **other > index) {
+                *other -= 1;
+            }
+        }
+    }
+
     fn index_of(&self, handle: hipGraphNode_t) -> Option<usize> {
         self.nodes.iter().position(|node| node.handle == handle as usize)
     }
@@ -100,13 +116,18 @@ impl ExecutableGraph {
         let mut ends: Vec<f64> = Vec::with_capacity(self.nodes.len());
         for node in &self.nodes {
             let start = node.after.iter().fold(at, |latest, other| latest.max(ends[*other]));
-            ends.push(node.command.run(device, start)?);
+            ends.push(if node.enabled { node.command.run(device, start)? } else { start });
         }
         Ok(ends.into_iter().fold(at, f64::max))
     }
 
+    /// The node made from a graph's node.
+    pub(crate) fn node_mut(&mut self, handle: hipGraphNode_t) -> Option<&mut Node> {
+        self.nodes.iter_mut().find(|node| node.handle == handle as usize)
+    }
+
     /// What keeps `other` from taking this graph's place, and the node of `other` where it shows: as many
-    /// nodes of the same kinds in the same order can, whatever they are about.
+    /// nodes of the same kinds in the same order can, if copies keep the kinds of memory that they are between.
     pub(crate) fn difference(&self, other: &ExecutableGraph) -> Option<(hipGraphExecUpdateResult, usize)> {
         if self.nodes.len() != other.nodes.len() {
             return Some((hipGraphExecUpdateResult_hipGraphExecUpdateErrorTopologyChanged, 0));
@@ -114,6 +135,10 @@ impl ExecutableGraph {
         self.nodes.iter().zip(&other.nodes).find_map(|(own, new)| {
             if node_type(&own.command) != node_type(&new.command) {
                 Some((hipGraphExecUpdateResult_hipGraphExecUpdateErrorNodeTypeChanged, new.handle))
+            } else if let (Command::Copy(own), Command::Copy(fresh)) = (&own.command, &new.command)
+                && !own.has_direction_of(fresh)
+            {
+                Some((hipGraphExecUpdateResult_hipGraphExecUpdateErrorParametersChanged, new.handle))
             } else if own.after != new.after {
                 Some((hipGraphExecUpdateResult_hipGraphExecUpdateErrorTopologyChanged, new.handle))
             } else {
@@ -129,7 +154,7 @@ pub(crate) fn resolve(graph: hipGraph_t) -> Result<Arc<Mutex<Graph>>, hipError_t
 }
 
 /// The graph that a node is in, and the node's index.
-fn find(node: hipGraphNode_t) -> Result<(Arc<Mutex<Graph>>, usize), hipError_t> {
+pub(crate) fn find(node: hipGraphNode_t) -> Result<(Arc<Mutex<Graph>>, usize), hipError_t> {
     runtime()
         .graphs
         .all()
@@ -197,10 +222,10 @@ pub(crate) fn launch(graph: hipGraphExec_t, stream: hipStream_t) -> Status {
     stream::resolve(stream)?.enqueue(Command::Child { graph })
 }
 
-fn node_type(command: &Command) -> hipGraphNodeType {
+pub(crate) fn node_type(command: &Command) -> hipGraphNodeType {
     match command {
         Command::Kernel(_) => hipGraphNodeType_hipGraphNodeTypeKernel,
-        Command::Copy { .. } => hipGraphNodeType_hipGraphNodeTypeMemcpy,
+        Command::Copy(_) => hipGraphNodeType_hipGraphNodeTypeMemcpy,
         Command::Fill { .. } => hipGraphNodeType_hipGraphNodeTypeMemset,
         Command::Host { .. } => hipGraphNodeType_hipGraphNodeTypeHost,
         Command::Record { .. } => hipGraphNodeType_hipGraphNodeTypeEventRecord,
@@ -230,7 +255,8 @@ api! {
         }
         let mut copy = Graph::default();
         for node in &lock(&*resolve(graph)?).nodes {
-            copy.add(node.command.clone(), node.after.clone());
+            let index = copy.add(node.command.clone(), node.after.clone());
+            copy.nodes[index].origin = node.handle;
         }
         // SAFETY: the caller's out-parameter, not null.
         unsafe { put(target, runtime().graphs.insert(Arc::new(Mutex::new(copy)))) }

@@ -26,6 +26,7 @@
 
 include!(concat!(env!("OUT_DIR"), "/nodes.rs"));
 
+mod advice;
 mod api;
 mod buffered;
 mod capture;
@@ -45,13 +46,17 @@ mod memory;
 mod module;
 mod node;
 mod occupancy;
+mod params;
+mod peer;
 mod per_thread;
 mod pointer;
+mod pool;
 mod printf;
 mod properties;
 mod register;
 mod runtime;
 mod stream;
 mod symbol;
+mod transfer;
 mod unified;
 mod unsupported;

@@ -9,14 +9,18 @@ use emulator::{Allocation, AllocationKind, MemoryError};
 use hip_sys::*;
 
 use crate::{
+    advice,
     api::{Status, api, put},
     capture,
     command::{Address, Command},
     device::{MEMORY_BYTES, VirtualDevice},
     extension, image,
     pointer::owner,
+    pool,
     runtime::{current, lock, runtime},
-    stream, unified,
+    stream,
+    transfer::{Side, Transfer},
+    unified,
 };
 
 /// Pitch granule of 2-D allocations, bytes.
@@ -36,6 +40,27 @@ fn allocate(target: *mut *mut c_void, bytes: usize, kind: AllocationKind) -> Sta
     let address = allocate_shared(current(), bytes as u64, kind)?;
     // SAFETY: as above.
     unsafe { put(target, address as *mut c_void) }
+}
+
+/// Device memory for `rows` rows of `width` bytes, padded: its address and pitch.
+pub(crate) fn allocate_rows(width: usize, rows: usize) -> Result<(*mut c_void, usize), hipError_t> {
+    let pitch = width.checked_next_multiple_of(PITCH).ok_or(hipError_t::hipErrorOutOfMemory)?;
+    let bytes = pitch.checked_mul(rows).ok_or(hipError_t::hipErrorOutOfMemory)?;
+    let mut address = std::ptr::null_mut();
+    allocate(&mut address, bytes, AllocationKind::Device)?;
+    Ok((address, pitch))
+}
+
+fn give_rows(target: *mut *mut c_void, pitch: *mut usize, width: usize, rows: usize) -> Status {
+    if target.is_null() || pitch.is_null() {
+        return Err(hipError_t::hipErrorInvalidValue);
+    }
+    let (address, padded) = allocate_rows(width, rows)?;
+    // SAFETY: the caller's out-parameters, not null.
+    unsafe {
+        put(target, address)?;
+        put(pitch, padded)
+    }
 }
 
 /// Allocates on `device`; host and managed memory is made visible to the other devices too.
@@ -95,6 +120,8 @@ fn release(pointer: *mut c_void, kinds: &[AllocationKind]) -> Status {
     // As on hardware, freeing waits for what runs.
     let _turn = device.turn();
     withdraw(device, &allocation);
+    pool::forget(allocation.base);
+    advice::forget(allocation.base);
     device.emulator.memory().free(allocation.base).map_err(refusal)
 }
 
@@ -105,8 +132,10 @@ pub(crate) fn free_all(device: &VirtualDevice) {
     for allocation in memory.allocations() {
         if matches!(allocation.kind, AllocationKind::Host | AllocationKind::Managed) {
             withdraw(device, &allocation);
+            advice::forget(allocation.base);
         }
     }
+    pool::forget_device(device.id);
     memory.free_all();
 }
 
@@ -133,34 +162,31 @@ pub(crate) fn copy_rows(
     kind: hipMemcpyKind,
     stream: hipStream_t,
 ) -> Status {
-    if width == 0 || rows == 0 {
-        return Ok(());
-    }
-    if rows > 1 && (width > target_pitch || width > source_pitch) {
-        return Err(hipError_t::hipErrorInvalidPitchValue);
-    }
-    let needs_device = |pointer: *const c_void| -> Status { known(pointer, width) };
-    match kind {
-        hipMemcpyKind_hipMemcpyHostToHost | hipMemcpyKind_hipMemcpyDefault => {}
-        hipMemcpyKind_hipMemcpyHostToDevice => needs_device(target)?,
-        hipMemcpyKind_hipMemcpyDeviceToHost => needs_device(source)?,
-        hipMemcpyKind_hipMemcpyDeviceToDevice | hipMemcpyKind_hipMemcpyDeviceToDeviceNoCU => {
-            needs_device(target)?;
-            needs_device(source)?;
-        }
-        _ => return Err(hipError_t::hipErrorInvalidMemcpyDirection),
-    }
-    if target.is_null() || source.is_null() {
-        return Err(hipError_t::hipErrorInvalidValue);
-    }
-    stream::resolve(stream)?.enqueue(Command::Copy {
-        target: target as Address,
-        target_pitch: target_pitch as u64,
-        source: source as Address,
-        source_pitch: source_pitch as u64,
+    let side = |address, pitch: usize| Side { address, pitch: pitch as u64, slice: 0 };
+    let transfer = Transfer {
+        target: side(target as Address, target_pitch),
+        source: side(source as Address, source_pitch),
         width: width as u64,
         rows: rows as u64,
-    })
+        slices: 1,
+        kind,
+    };
+    transfer.submit(stream)
+}
+
+/// Refuses a copy whose `kind` does not fit the addresses.
+pub(crate) fn check_kind(target: Address, source: Address, bytes: u64, kind: hipMemcpyKind) -> Status {
+    let needs_device = |address: Address| known(address as *const c_void, bytes as usize);
+    match kind {
+        hipMemcpyKind_hipMemcpyHostToHost | hipMemcpyKind_hipMemcpyDefault => Ok(()),
+        hipMemcpyKind_hipMemcpyHostToDevice => needs_device(target),
+        hipMemcpyKind_hipMemcpyDeviceToHost => needs_device(source),
+        hipMemcpyKind_hipMemcpyDeviceToDevice | hipMemcpyKind_hipMemcpyDeviceToDeviceNoCU => {
+            needs_device(target)?;
+            needs_device(source)
+        }
+        _ => Err(hipError_t::hipErrorInvalidMemcpyDirection),
+    }
 }
 
 /// Refuses an address that the device does not reach.
@@ -203,7 +229,7 @@ pub(crate) fn now(work: impl FnOnce() -> Status) -> Status {
 }
 
 /// Graphs here have no memory nodes.
-fn refuse_captured(stream: hipStream_t) -> Status {
+pub(crate) fn refuse_captured(stream: hipStream_t) -> Status {
     match lock(&stream::resolve(stream)?.capture).as_ref() {
         Some(capture) => {
             capture.invalidate();
@@ -224,8 +250,7 @@ api! {
     }
     /// As `hipMalloc`, in stream order; memory nodes of graphs are not implemented.
     fn hipMallocAsync(target: *mut *mut c_void, bytes: usize, stream: hipStream_t) {
-        refuse_captured(stream)?;
-        allocate(target, bytes, AllocationKind::Device)
+        pool::allocate(target, bytes, None, stream)
     }
     /// Memory for host and device.
     fn hipMallocManaged(target: *mut *mut c_void, bytes: usize, flags: c_uint) {
@@ -236,11 +261,16 @@ api! {
     }
     /// Rows padded to a multiple of 256 bytes.
     fn hipMallocPitch(target: *mut *mut c_void, pitch: *mut usize, width: usize, height: usize) {
-        let padded = width.next_multiple_of(PITCH);
-        let bytes = padded.checked_mul(height).ok_or(hipError_t::hipErrorOutOfMemory)?;
-        allocate(target, bytes, AllocationKind::Device)?;
-        // SAFETY: the caller's out-parameter.
-        unsafe { put(pitch, padded) }
+        give_rows(target, pitch, width, height)
+    }
+    /// As `hipMallocPitch`; the size of an element (4, 8 or 16 bytes) makes no difference to the pitch.
+    fn hipMemAllocPitch(
+        target: *mut hipDeviceptr_t, pitch: *mut usize, width: usize, height: usize, element: c_uint,
+    ) {
+        if !matches!(element, 4 | 8 | 16) {
+            return Err(hipError_t::hipErrorInvalidValue);
+        }
+        give_rows(target, pitch, width, height)
     }
     /// Pinned host memory.
     fn hipHostMalloc(target: *mut *mut c_void, bytes: usize, _flags: c_uint) {
@@ -410,12 +440,14 @@ api! {
         target: *mut c_void, pitch: usize, value: c_int, width: usize, height: usize, stream: hipStream_t,
     ) { fill(target, pitch, value as u32, 1, width, height, stream) }
     /// Managed memory is always resident.
-    fn hipMemPrefetchAsync(pointer: *const c_void, bytes: usize, _device: c_int, stream: hipStream_t) {
+    fn hipMemPrefetchAsync(pointer: *const c_void, bytes: usize, place: c_int, stream: hipStream_t) {
         stream::resolve(stream)?;
-        known(pointer, bytes)
+        known(pointer, bytes)?;
+        advice::prefetched(pointer, bytes, place)
     }
     /// Advice about placement makes no difference to one memory.
-    fn hipMemAdvise(pointer: *const c_void, bytes: usize, _advice: hipMemoryAdvise, _device: c_int) {
-        known(pointer, bytes)
+    fn hipMemAdvise(pointer: *const c_void, bytes: usize, piece: hipMemoryAdvise, place: c_int) {
+        known(pointer, bytes)?;
+        advice::note(pointer, bytes, piece, place)
     }
 }

@@ -11,13 +11,14 @@ use crate::{
     graph::{self, dependencies},
     launch::{self, Config},
     runtime::{lock, runtime},
+    transfer::{Transfer, get},
 };
 
 /// Adds `command` to `graph` behind the nodes of `after`.
 ///
 /// # Safety
 /// `after` holds `count` handles, or `count` is 0; `target` is an out-parameter.
-unsafe fn add(
+pub(crate) unsafe fn add(
     target: *mut hipGraphNode_t,
     graph: hipGraph_t,
     after: *const hipGraphNode_t,
@@ -36,16 +37,37 @@ unsafe fn add(
     unsafe { put(target, graph.nodes[index].handle as hipGraphNode_t) }
 }
 
-/// A parameter struct of the caller.
+/// The launch that a node's parameters mean.
 ///
 /// # Safety
-/// `pointer` is null or points to a `T`.
-unsafe fn get<T: Copy>(pointer: *const T) -> Result<T, hipError_t> {
-    if pointer.is_null() {
+/// The arguments are what `hipModuleLaunchKernel` documents, for this kernel.
+pub(crate) unsafe fn kernel(params: &hipKernelNodeParams) -> Result<Command, hipError_t> {
+    let function = function::of_symbol(params.func)?;
+    let config = Config::new(params.gridDim, params.blockDim, params.sharedMemBytes as usize)?;
+    // SAFETY: the caller's promise.
+    let kernarg = unsafe { launch::arguments(function.info(), params.kernelParams, params.extra) }?;
+    Ok(Command::Kernel(config.of(function, kernarg)?))
+}
+
+/// The fill that a node's parameters mean.
+pub(crate) fn fill(params: &hipMemsetParams) -> Result<Command, hipError_t> {
+    if params.dst.is_null() || !matches!(params.elementSize, 1 | 2 | 4) {
         return Err(hipError_t::hipErrorInvalidValue);
     }
-    // SAFETY: not null, and the caller's promise.
-    Ok(unsafe { *pointer })
+    Ok(Command::Fill {
+        target: params.dst as Address,
+        pitch: params.pitch as u64,
+        value: params.value,
+        element: params.elementSize,
+        count: params.width as u64,
+        rows: params.height as u64,
+    })
+}
+
+/// The host function that a node's parameters mean.
+pub(crate) fn host(params: &hipHostNodeParams) -> Result<Command, hipError_t> {
+    let function = params.fn_.ok_or(hipError_t::hipErrorInvalidValue)?;
+    Ok(Command::Host { function, data: params.userData as usize })
 }
 
 api! {
@@ -63,27 +85,18 @@ api! {
     ) {
         // SAFETY: the caller's struct.
         let params = unsafe { get(params) }?;
-        let function = function::of_symbol(params.func)?;
-        let config = Config::new(params.gridDim, params.blockDim, params.sharedMemBytes as usize)?;
-        // SAFETY: the caller's arguments of this kernel.
-        let kernarg = unsafe { launch::arguments(function.info(), params.kernelParams, params.extra) }?;
-        let launch = config.of(function, kernarg)?;
-        // SAFETY: the caller's list and out-parameter.
-        unsafe { add(node, graph, after, count, Command::Kernel(launch)) }
+        // SAFETY: the caller's arguments, list and out-parameter.
+        unsafe { add(node, graph, after, count, kernel(&params)?) }
     }
     /// A linear copy.
     fn hipGraphAddMemcpyNode1D(
         node: *mut hipGraphNode_t, graph: hipGraph_t, after: *const hipGraphNode_t, count: usize,
-        target: *mut std::ffi::c_void, source: *const std::ffi::c_void, bytes: usize, _kind: hipMemcpyKind,
+        target: *mut std::ffi::c_void, source: *const std::ffi::c_void, bytes: usize, kind: hipMemcpyKind,
     ) {
         if target.is_null() || source.is_null() {
             return Err(hipError_t::hipErrorInvalidValue);
         }
-        let width = bytes as u64;
-        let command = Command::Copy {
-            target: target as Address, target_pitch: width, source: source as Address, source_pitch: width,
-            width, rows: 1,
-        };
+        let command = Command::Copy(Transfer::linear(target as Address, source as Address, bytes as u64, kind));
         // SAFETY: the caller's list and out-parameter.
         unsafe { add(node, graph, after, count, command) }
     }
@@ -94,19 +107,8 @@ api! {
     ) {
         // SAFETY: the caller's struct.
         let params = unsafe { get(params) }?;
-        if params.dst.is_null() || !matches!(params.elementSize, 1 | 2 | 4) {
-            return Err(hipError_t::hipErrorInvalidValue);
-        }
-        let command = Command::Fill {
-            target: params.dst as Address,
-            pitch: params.pitch as u64,
-            value: params.value,
-            element: params.elementSize,
-            count: params.width as u64,
-            rows: params.height as u64,
-        };
         // SAFETY: the caller's list and out-parameter.
-        unsafe { add(node, graph, after, count, command) }
+        unsafe { add(node, graph, after, count, fill(&params)?) }
     }
     /// A host function.
     fn hipGraphAddHostNode(
@@ -115,9 +117,8 @@ api! {
     ) {
         // SAFETY: the caller's struct.
         let params = unsafe { get(params) }?;
-        let function = params.fn_.ok_or(hipError_t::hipErrorInvalidValue)?;
         // SAFETY: the caller's list and out-parameter.
-        unsafe { add(node, graph, after, count, Command::Host { function, data: params.userData as usize }) }
+        unsafe { add(node, graph, after, count, host(&params)?) }
     }
     /// Records an event.
     fn hipGraphAddEventRecordNode(

@@ -33,7 +33,7 @@ pub(crate) fn owner(address: Address) -> Option<(&'static Arc<VirtualDevice>, Al
 }
 
 /// Refuses a range that starts in a known allocation and leaves it, or that was freed.
-fn check(address: Address, bytes: u64) -> Status {
+pub(crate) fn check(address: Address, bytes: u64) -> Status {
     match owner(address) {
         None => {
             let freed = runtime().devices.iter().find_map(|device| {
@@ -48,7 +48,7 @@ fn check(address: Address, bytes: u64) -> Status {
                 None => Ok(()),
             }
         }
-        Some((_, allocation)) if address - allocation.base + bytes > allocation.bytes => {
+        Some((_, allocation)) if bytes > allocation.bytes - (address - allocation.base) => {
             eprintln!(
                 "vhip: a copy or fill of {bytes} bytes at {address:#x} leaves its allocation of {} bytes at {:#x}",
                 allocation.bytes, allocation.base
@@ -102,11 +102,13 @@ pub(crate) fn fill(target: Address, value: u32, element: u32, count: u64) -> Sta
     Ok(())
 }
 
+/// Whether the memory at `address` is the device's own: neither the host's nor unknown.
+pub(crate) fn on_device(address: Address) -> bool {
+    owner(address).is_some_and(|(_, found)| memory_type(found.kind) != hipMemoryType_hipMemoryTypeHost)
+}
+
 /// Virtual nanoseconds of a copy: its bytes twice over device memory, or once over the link to the host.
 pub(crate) fn copy_nanos(target: Address, source: Address, bytes: u64) -> f64 {
-    let on_device = |address| {
-        owner(address).is_some_and(|(_, found)| memory_type(found.kind) != hipMemoryType_hipMemoryTypeHost)
-    };
     match (on_device(target), on_device(source)) {
         (true, true) => 2.0 * bytes as f64 / MEMORY_BYTES_PER_NANO,
         (false, false) => 0.0,

@@ -56,6 +56,7 @@ fn properties() -> hipDeviceProp_tR0600 {
     p.asyncEngineCount = 1;
     p.streamPrioritiesSupported = 1;
     p.hostRegisterSupported = 1;
+    p.memoryPoolsSupported = 1;
     p.textureAlignment = 256;
     p.texturePitchAlignment = 256;
     // Every feature of the architecture word that a compute kernel can use: atomics, doubles, ballots, shuffles.
@@ -117,6 +118,7 @@ fn attribute(which: hipDeviceAttribute_t, id: usize) -> Option<c_int> {
         | hipDeviceAttribute_t_hipDeviceAttributeManagedMemory
         | hipDeviceAttribute_t_hipDeviceAttributeConcurrentManagedAccess
         | hipDeviceAttribute_t_hipDeviceAttributeCanMapHostMemory
+        | hipDeviceAttribute_t_hipDeviceAttributeMemoryPoolsSupported
         | hipDeviceAttribute_t_hipDeviceAttributeUnifiedAddressing
         | hipDeviceAttribute_t_hipDeviceAttributeCooperativeLaunch
         | hipDeviceAttribute_t_hipDeviceAttributeHostNativeAtomicSupported
@@ -133,7 +135,6 @@ fn attribute(which: hipDeviceAttribute_t, id: usize) -> Option<c_int> {
         | hipDeviceAttribute_t_hipDeviceAttributePciDeviceId
         | hipDeviceAttribute_t_hipDeviceAttributeAsicRevision
         | hipDeviceAttribute_t_hipDeviceAttributeImageSupport
-        | hipDeviceAttribute_t_hipDeviceAttributeMemoryPoolsSupported
         | hipDeviceAttribute_t_hipDeviceAttributeVirtualMemoryManagementSupported
         | hipDeviceAttribute_t_hipDeviceAttributeCanUseStreamWaitValue
         | hipDeviceAttribute_t_hipDeviceAttributeDirectManagedMemAccessFromHost

@@ -17,6 +17,7 @@ use crate::{
     function::Function,
     graph::{ExecutableGraph, Graph},
     module::Module,
+    pool::Pool,
     stream::Stream,
 };
 
@@ -36,6 +37,7 @@ pub(crate) struct Runtime {
     pub functions: Table<Function>,
     pub graphs: Table<Mutex<Graph>>,
     pub executables: Table<Mutex<ExecutableGraph>>,
+    pub pools: Table<Pool>,
 }
 
 /// The runtime, created by the first call.
@@ -52,6 +54,7 @@ pub(crate) fn runtime() -> &'static Runtime {
             functions: Table::new(),
             graphs: Table::new(),
             executables: Table::new(),
+            pools: Table::new(),
         }
     })
 }
@@ -135,6 +138,12 @@ impl<T> Table<T> {
         });
         // Dropped after the table is unlocked: an object's end may look into other tables.
         drop(gone);
+    }
+
+    /// The handle of an object, if it still has one.
+    pub(crate) fn handle<H>(&self, object: &Arc<T>) -> Option<*mut H> {
+        let entries = lock(&self.entries);
+        entries.iter().find(|(_, other)| Arc::ptr_eq(other, object)).map(|(handle, _)| *handle as *mut H)
     }
 
     /// All objects at this moment.

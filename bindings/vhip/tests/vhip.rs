@@ -16,13 +16,19 @@ mod graphs;
 mod kernels;
 #[path = "vhip/memory.rs"]
 mod memory;
+#[path = "vhip/nodes.rs"]
+mod nodes;
 #[path = "vhip/options.rs"]
 mod options;
+#[path = "vhip/pools.rs"]
+mod pools;
 #[path = "vhip/program.rs"]
 mod program;
 #[path = "vhip/streams.rs"]
 mod streams;
 #[path = "vhip/symbols.rs"]
 mod symbols;
+#[path = "vhip/transfers.rs"]
+mod transfers;
 #[path = "vhip/unified.rs"]
 mod unified;

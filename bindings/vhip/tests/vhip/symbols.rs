@@ -66,7 +66,7 @@ fn every_symbol_has_its_version() {
 fn what_is_not_implemented_says_so_each_time() {
     let rig = Rig::new();
     type NoArguments = unsafe extern "C" fn() -> hip_sys::hipError_t;
-    let call: NoArguments = function(&rig, c"hipMemPoolTrimTo");
+    let call: NoArguments = function(&rig, c"hipFreeMipmappedArray");
     for _ in 0..3 {
         // SAFETY: a stub does not look at its arguments.
         assert_eq!(unsafe { call() }, hip_sys::hipError_t::hipErrorNotSupported);
@@ -76,7 +76,7 @@ fn what_is_not_implemented_says_so_each_time() {
     // SAFETY: no parameters.
     unsafe { nothing.launch_pointers(config, &stream, &[]) }.unwrap();
     let report = rig.runtime.last_report().unwrap().unwrap();
-    assert_eq!(report["unsupported_calls"], serde_json::json!({ "hipMemPoolTrimTo": 3 }));
+    assert_eq!(report["unsupported_calls"], serde_json::json!({ "hipFreeMipmappedArray": 3 }));
 }
 
 /// A function of the rig's library by its C name.
