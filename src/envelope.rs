@@ -61,8 +61,20 @@ impl Spread {
         spread
     }
 
-    /// Takes in what another launch of the same kernel showed of the same output and policy.
-    pub fn add(&mut self, other: &Self) {
+    /// One spread for each policy and output of several launches of a kernel.
+    #[must_use]
+    pub fn totals<'a>(spreads: impl IntoIterator<Item = &'a Self>) -> Vec<Self> {
+        let mut totals: Vec<Self> = Vec::new();
+        for spread in spreads {
+            match totals.iter_mut().find(|t| t.policy == spread.policy && t.output == spread.output) {
+                Some(total) => total.add(spread),
+                None => totals.push(spread.clone()),
+            }
+        }
+        totals
+    }
+
+    fn add(&mut self, other: &Self) {
         self.elements += other.elements;
         self.differing += other.differing;
         self.max_steps = self.max_steps.max(other.max_steps);
@@ -146,10 +158,14 @@ mod tests {
         let image = |values: [f32; 5]| -> Vec<u8> { values.iter().flat_map(|v| v.to_le_bytes()).collect() };
         let base = image([1.0, 2.0, f32::NAN, f32::NAN, 0.0]);
         let other = image([1.0, 2.0_f32.next_up().next_up(), -f32::NAN, 1.0, -0.0]);
-        let mut spread = Spread::between("fma-chain", "out".into(), Dtype::F32, &base, &other);
-        assert_eq!((spread.elements, spread.differing, spread.max_steps, spread.nan), (5, 3, 2, 1));
-        spread.add(&Spread::between("fma-chain", "out".into(), Dtype::F32, &base, &base));
-        assert_eq!((spread.elements, spread.differing, spread.max_steps, spread.nan), (10, 3, 2, 1));
+        let between = |policy, other| Spread::between(policy, "out".into(), Dtype::F32, &base, other);
+        let counts = |spread: &Spread| (spread.elements, spread.differing, spread.max_steps, spread.nan);
+        let spread = between("fma-chain", &other);
+        assert_eq!(counts(&spread), (5, 3, 2, 1));
+        let all = [spread, between("exact-block", &base), between("fma-chain", &base)];
+        let totals = Spread::totals(&all);
+        assert_eq!(totals.iter().map(counts).collect::<Vec<_>>(), [(10, 3, 2, 1), (5, 0, 0, 0)]);
+        let spread = &totals[0];
         assert_eq!(spread.row()[3..], ["10", "30.000 %", "2 steps", "1"]);
     }
 }

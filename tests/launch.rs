@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use mi355x::code::CodeObject;
 use mi355x::exit;
 use rocm_toolchain::{Compilation, Compiler, Search};
 use serde_json::Value;
@@ -337,6 +338,37 @@ fn a_bundle_is_opened_and_other_files_are_refused() {
     }
     let missing = command("disasm", Path::new("/nowhere/k.co"), &[]).run().expect(exit::ENVIRONMENT).stderr;
     assert!(missing.contains("cannot read /nowhere/k.co"), "{missing}");
+}
+
+#[test]
+fn a_damaged_object_is_an_error_or_a_listing_and_no_panic() {
+    let elf = fs::read(object()).unwrap();
+    let (mut state, mut opened) = (0x9e37_79b9_7f4a_7c15_u64, 0);
+    let mut below = |end: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % end as u64) as usize
+    };
+    for _ in 0..4000 {
+        let mut bytes = elf.clone();
+        for _ in 0..=below(4) {
+            // Headers and tables lie at both ends.
+            let at = if below(2) == 0 { below(elf.len()) } else { below(0x600) };
+            bytes[at] = [0, 0xff, 0x80, below(256) as u8][below(4)];
+        }
+        if below(8) == 0 {
+            bytes.truncate(below(elf.len()));
+        }
+        let Ok(object) = CodeObject::parse(Path::new("damaged.co"), &bytes) else { continue };
+        opened += 1;
+        for (routine, _) in object.kernels() {
+            let listed: usize = routine.listing().lines().map(|line| line.size).sum();
+            assert_eq!(listed, routine.code.len());
+        }
+    }
+    // Otherwise the loop above looked at nothing.
+    assert!((100..4000).contains(&opened), "{opened}");
 }
 
 #[test]

@@ -369,14 +369,7 @@ fn render(
 fn render_envelope(checked: &[Checked]) -> String {
     let mut rows = Vec::new();
     for kernel in checked.iter().filter(|k| k.matrix_instructions == Some(true)) {
-        let mut sums: Vec<Spread> = Vec::new();
-        for spread in kernel.verdicts.iter().flat_map(|v| &v.spreads) {
-            match sums.iter_mut().find(|s| s.policy == spread.policy && s.output == spread.output) {
-                Some(sum) => sum.add(spread),
-                None => sums.push(spread.clone()),
-            }
-        }
-        for sum in sums {
+        for sum in Spread::totals(kernel.verdicts.iter().flat_map(|v| &v.spreads)) {
             let mut row = vec![kernel.kernel.clone()];
             row.extend(sum.row());
             rows.push(row);

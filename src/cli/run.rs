@@ -316,7 +316,7 @@ fn render_report(report: &serde_json::Value) -> String {
         .map(|class| format!("{} {}", class[0].as_str().unwrap_or("?"), number(&class[1])))
         .collect();
     format!(
-        "{} waves, {} instructions, {} issue cycles of the busiest compute unit\ninstructions by class: {}\n",
+        "{} wave(s), {} instructions, {} issue cycles of the busiest compute unit\ninstructions by class: {}\n",
         number(&report["waves"]),
         number(&report["instructions"]),
         number(&report["issue_cycles"]),

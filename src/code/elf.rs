@@ -147,11 +147,15 @@ impl<'a> Image<'a> {
     /// From `address` to the function's end; without a size, to the next function or the section's end.
     fn code(&self, address: u64) -> Option<Vec<u8>> {
         let section = self.sections.iter().find(|(start, data, executable)| {
-            *executable && (*start..*start + data.len() as u64).contains(&address)
+            *executable && address.checked_sub(*start).is_some_and(|at| at < data.len() as u64)
         })?;
         let rest = &section.1[usize::try_from(address - section.0).ok()?..];
         let stated = self.functions.get(&address).map_or(0, |(_, size)| *size);
-        let next = self.functions.range(address + 1..).next().map_or(u64::MAX, |(next, _)| next - address);
+        let next = self
+            .functions
+            .range(address.checked_add(1)?..)
+            .next()
+            .map_or(u64::MAX, |(next, _)| next - address);
         let size = if stated > 0 { stated } else { next };
         Some(rest[..rest.len().min(usize::try_from(size).unwrap_or(usize::MAX))].to_vec())
     }
