@@ -1,6 +1,6 @@
 //! Programs that hipcc compiled and linked, run with our library in the place of ROCm's.
 
-use std::{os::unix::fs::symlink, process::Command};
+use std::{collections::BTreeSet, os::unix::fs::symlink, process::Command};
 
 use crate::rig::{hipcc, library};
 
@@ -12,12 +12,19 @@ struct Output {
 
 /// Builds `tests/programs/NAME` and runs it; it has to succeed.
 fn run(name: &str, arguments: &[&str]) -> Output {
+    run_with(name, arguments, &[])
+}
+
+/// As `run`, with variables in the program's environment.
+fn run_with(name: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let program = folder.path().join("program");
     hipcc(&format!("programs/{name}"), arguments, &program);
     // The name that the program asks for.
     symlink(library(), folder.path().join("libamdhip64.so.7")).unwrap();
-    let output = Command::new(&program).env("LD_LIBRARY_PATH", folder.path()).output().unwrap();
+    let mut command = Command::new(&program);
+    let output =
+        command.env("LD_LIBRARY_PATH", folder.path()).envs(environment.iter().copied()).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (out, err) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{:?}\n{out}\n{err}", output.status);
@@ -94,4 +101,22 @@ fn kernels_print_into_a_buffer() {
     lines.sort_unstable();
     wanted.sort_unstable();
     assert_eq!(lines, wanted);
+}
+
+/// Every wave holds one packet of the protocol at most, and no two the same: in any order, with results that
+/// arrive as late as they may, and on more host threads than there are cores.
+#[test]
+fn waves_print_at_the_same_time() {
+    let wanted: BTreeSet<String> =
+        (0..20).flat_map(|group| (0..256).map(move |item| format!("{group}/{item}"))).collect();
+    let late = [("MI355X_VIRTUAL_SEED", "3"), ("MI355X_VIRTUAL_LATE_DELIVERY", "1")];
+    for environment in [&[][..], &late, &[("MI355X_VIRTUAL_THREADS", "8")]] {
+        let Output { out, err } = run_with("chorus.hip", &[], environment);
+        assert_eq!(out.lines().count(), wanted.len());
+        assert_eq!(out.lines().map(str::to_owned).collect::<BTreeSet<_>>(), wanted, "{environment:?}");
+        let failed: Vec<&str> =
+            err.lines().filter(|line| line.contains("assertion `n == 3' failed")).collect();
+        assert_eq!(failed.len(), 1, "{err}");
+        assert!(err.contains("trap 2: an abort or a failed assertion"), "{err}");
+    }
 }
