@@ -70,10 +70,10 @@ def sort(x_ptr, out_ptr, columns, BLOCK: tl.constexpr):
 
 @triton.jit
 def gemm(a_ptr, b_ptr, c_ptr, m, n, k, BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr):
-    """C[m, n] = A[m, k] @ B[n, k]^T with f32 sums; any element type of A and B, C in bf16 or f32."""
+    """C[m, n] = A[m, k] @ B[n, k]^T; any element type of A and B, sums in f32 and C in bf16 or f32; of i8, in i32."""
     rows = tl.program_id(0) * BM + tl.arange(0, BM)
     columns = tl.program_id(1) * BN + tl.arange(0, BN)
-    acc = tl.zeros((BM, BN), tl.float32)
+    acc = tl.zeros((BM, BN), tl.int32 if a_ptr.dtype.element_ty == tl.int8 else tl.float32)
     for start in range(0, k, BK):
         at = start + tl.arange(0, BK)
         a = tl.load(
@@ -115,6 +115,35 @@ def mxfp4_gemm(
             b_scale_ptr + columns[:, None] * (k // 32) + group[None, :], mask=columns[:, None] < n, other=127
         )
         acc = tl.dot_scaled(a, a_scale, "e2m1", b, b_scale, "e2m1", acc)
+    mask = (rows[:, None] < m) & (columns[None, :] < n)
+    tl.store(c_ptr + rows[:, None] * n + columns[None, :], acc.to(tl.bfloat16), mask=mask)
+
+
+@triton.jit
+def mxfp8_gemm(
+    a_ptr, a_scale_ptr, b_ptr, b_scale_ptr, c_ptr, m, n, k,
+    BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr, B_PACK: tl.constexpr,
+):
+    """As mxfp4_gemm with A[m, k] in e4m3 bytes, B in e4m3 too when B_PACK is 1 and in pairs of e2m1 when it is 2."""
+    rows = tl.program_id(0) * BM + tl.arange(0, BM)
+    columns = tl.program_id(1) * BN + tl.arange(0, BN)
+    acc = tl.zeros((BM, BN), tl.float32)
+    for start in range(0, k, BK):
+        at = start + tl.arange(0, BK)
+        b_at = start // B_PACK + tl.arange(0, BK // B_PACK)
+        group = start // 32 + tl.arange(0, BK // 32)
+        a = tl.load(a_ptr + rows[:, None] * k + at[None, :], mask=rows[:, None] < m, other=0)
+        b = tl.load(b_ptr + columns[None, :] * (k // B_PACK) + b_at[:, None], mask=columns[None, :] < n, other=0)
+        a_scale = tl.load(
+            a_scale_ptr + rows[:, None] * (k // 32) + group[None, :], mask=rows[:, None] < m, other=127
+        )
+        b_scale = tl.load(
+            b_scale_ptr + columns[:, None] * (k // 32) + group[None, :], mask=columns[:, None] < n, other=127
+        )
+        if B_PACK == 2:
+            acc = tl.dot_scaled(a, a_scale, "e4m3", b, b_scale, "e2m1", acc)
+        else:
+            acc = tl.dot_scaled(a, a_scale, "e4m3", b, b_scale, "e4m3", acc)
     mask = (rows[:, None] < m) & (columns[None, :] < n)
     tl.store(c_ptr + rows[:, None] * n + columns[None, :], acc.to(tl.bfloat16), mask=mask)
 

@@ -17,6 +17,8 @@ pub enum Stored {
     Bf16,
     /// f32, as computed.
     F32,
+    /// i32, which has nothing to round.
+    I32,
 }
 
 /// How far one stored element may be from the exact value.
@@ -43,7 +45,7 @@ impl Allowed {
         let exponent = ((magnitude.to_bits() >> 52) & 0x7ff) as i32 - 1023;
         let rounding = match stored {
             Stored::Bf16 => 2.0_f64.powi(exponent.max(-126) - 8),
-            Stored::F32 => 0.0,
+            Stored::F32 | Stored::I32 => 0.0,
         };
         Self { value, distance: error + rounding }
     }

@@ -16,17 +16,22 @@ const NOP: u32 = 0xbf80_0000;
 fn manifest(test: &str) -> Option<Manifest> {
     match env::var_os(OBJECTS_VARIABLE).filter(|value| !value.is_empty()) {
         None => {
-            // Not eprintln!, which the test harness keeps to itself when a test passes.
             let line = format!(
                 "skipped {test}: {OBJECTS_VARIABLE} names no folder of compiled kernels; set it to one, or to \
                  `install` to make one (1.1 GB)"
             );
-            writeln!(std::io::stderr(), "{line}").unwrap();
+            say(&line);
             None
         }
         Some(value) if value == "install" => Some(installed()),
         Some(value) => Some(Manifest::read(Path::new(&value)).unwrap()),
     }
+}
+
+/// Not `eprintln!`, which the test harness keeps to itself when a test passes.
+fn say(line: &str) {
+    let mut stderr = std::io::stderr();
+    writeln!(stderr, "{line}").unwrap();
 }
 
 fn installed() -> Manifest {
@@ -37,7 +42,7 @@ fn installed() -> Manifest {
     {
         return manifest;
     }
-    let mut progress = |line: &str| writeln!(std::io::stderr(), "{line}").unwrap();
+    let mut progress = say;
     let python = PathBuf::from("python3");
     let installation = Installation::ensure(&target.join("triton-venv"), &python, &mut progress).unwrap();
     compile(&installation, &objects, &mut progress).unwrap()

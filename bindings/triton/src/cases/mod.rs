@@ -58,6 +58,7 @@ pub fn cases(kernel: &Kernel, random: &mut Random) -> Result<Vec<Case>> {
         "sort" => rows::sort(kernel, random),
         "gemm" => product::gemm(kernel, random),
         "mxfp4_gemm" => product::mxfp4(kernel, random),
+        "mxfp8_gemm" => product::mxfp8(kernel, random),
         "attention" => attention::attention(kernel, random),
         "fp8_quantise" => quantise::fp8(kernel, random),
         "mxfp4_quantise" => quantise::mxfp4(kernel, random),

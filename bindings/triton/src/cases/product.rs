@@ -2,7 +2,7 @@
 
 use numerics::{bf16, e2m1, e4m3, e5m2, e8m0, f16};
 
-use super::{Case, Operand, Random, bf16s, f32s, size, tiles, to_bytes_u16};
+use super::{Case, Operand, Random, bf16s, f32s, size, tiles, to_bytes_u16, words};
 use crate::bound::{SMALLEST, UNIT};
 use crate::{Allowed, Error, Kernel, Result, Stored, Tally};
 
@@ -19,7 +19,7 @@ struct Side {
 ///
 /// A product of two elements of these formats has at most 22 significant bits, so it is exact in f32. Adding k of
 /// them, in any order, each time rounded or truncated to 24 bits, errs by at most k · 2^-23 · Σ|product|; a partial
-/// sum that is flushed to zero costs less than the smallest normal number.
+/// sum that is flushed to zero costs less than the smallest normal number. Sums of i8 products are exact in i32.
 pub(super) fn gemm(kernel: &Kernel, random: &mut Random) -> Result<Vec<Case>> {
     let (bm, bn, bk) = (kernel.constant("BM")?, kernel.constant("BN")?, kernel.constant("BK")?);
     let shapes = [
@@ -42,7 +42,8 @@ pub(super) fn gemm(kernel: &Kernel, random: &mut Random) -> Result<Vec<Case>> {
             let b = side(kernel, "b_ptr", n * k, random)?;
             let stored = stored(kernel)?;
             let allowed = products(&a.values, &b.values, k, |sum, magnitude| {
-                Allowed::new(sum, k as f64 * (UNIT * magnitude + SMALLEST), stored)
+                let error = k as f64 * (UNIT * magnitude + SMALLEST);
+                Allowed::new(sum, if stored == Stored::I32 { 0.0 } else { error }, stored)
             });
             Ok(Case {
                 shape: format!("{m}x{n}x{k}"),
@@ -50,7 +51,7 @@ pub(super) fn gemm(kernel: &Kernel, random: &mut Random) -> Result<Vec<Case>> {
                 operands: vec![
                     ("a_ptr", Operand::Input(a.bytes)),
                     ("b_ptr", Operand::Input(b.bytes)),
-                    ("c_ptr", Operand::Output(m * n * if stored == Stored::F32 { 4 } else { 2 })),
+                    ("c_ptr", Operand::Output(m * n * if stored == Stored::Bf16 { 2 } else { 4 })),
                     ("m", size(m)),
                     ("n", size(n)),
                     ("k", size(k)),
@@ -102,6 +103,54 @@ pub(super) fn mxfp4(kernel: &Kernel, random: &mut Random) -> Result<Vec<Case>> {
     Ok(shapes.into_iter().map(case).collect())
 }
 
+/// C = A·Bᵀ of MXFP8 and of MXFP8 with MXFP4: the scaled products are exact in f32, their sums err as those of [`gemm`].
+pub(super) fn mxfp8(kernel: &Kernel, random: &mut Random) -> Result<Vec<Case>> {
+    let (bm, bn, bk) = (kernel.constant("BM")?, kernel.constant("BN")?, kernel.constant("BK")?);
+    let packed = kernel.constant("B_PACK")? == 2;
+    let shapes =
+        [(1, 1, bk), (bm, bn, bk), (bm - 1, bn + 1, 2 * bk), (17, 33, 7 * bk), (2 * bm, 2 * bn, 4 * bk)];
+    let case = |(m, n, k): (usize, usize, usize)| {
+        let mut fp8 = |len| -> Vec<u8> {
+            random.normals(len).into_iter().map(|x| e4m3::from_f32_rne(8.0 * x)).collect()
+        };
+        let a = fp8(m * k);
+        let b = if packed { random.bytes(n * k / 2) } else { fp8(n * k) };
+        let mut scales = |rows: usize| -> Vec<u8> {
+            (0..rows * k / BLOCK).map(|_| (121 + random.below(13)) as u8).collect()
+        };
+        let (a_scale, b_scale) = (scales(m), scales(n));
+        let scaled = |values: Vec<f32>, scales: &[u8]| -> Vec<f64> {
+            let scale = |index: usize| f64::from(e8m0::to_f32(scales[index / BLOCK]));
+            values.into_iter().enumerate().map(|(index, x)| f64::from(x) * scale(index)).collect()
+        };
+        let widen = |codes: &[u8]| codes.iter().map(|&code| e4m3::to_f32(code)).collect::<Vec<_>>();
+        let split = |codes: &[u8]| {
+            codes.iter().flat_map(|&byte| [e2m1::to_f32(byte), e2m1::to_f32(byte >> 4)]).collect::<Vec<_>>()
+        };
+        let x = scaled(widen(&a), &a_scale);
+        let y = scaled(if packed { split(&b) } else { widen(&b) }, &b_scale);
+        let allowed = products(&x, &y, k, |sum, magnitude| {
+            Allowed::new(sum, k as f64 * UNIT * magnitude, Stored::Bf16)
+        });
+        Case {
+            shape: format!("{m}x{n}x{k}"),
+            grid: (tiles(m, bm), tiles(n, bn), 1),
+            operands: vec![
+                ("a_ptr", Operand::Input(a)),
+                ("a_scale_ptr", Operand::Input(a_scale)),
+                ("b_ptr", Operand::Input(b)),
+                ("b_scale_ptr", Operand::Input(b_scale)),
+                ("c_ptr", Operand::Output(2 * m * n)),
+                ("m", size(m)),
+                ("n", size(n)),
+                ("k", size(k)),
+            ],
+            check: Box::new(move |outputs| compare(&allowed, &outputs[0], n, Stored::Bf16)),
+        }
+    };
+    Ok(shapes.into_iter().map(case).collect())
+}
+
 /// Random elements of the format that the kernel takes.
 fn side(kernel: &Kernel, argument: &str, len: usize, random: &mut Random) -> Result<Side> {
     let halves = |codes: Vec<u16>, widen: fn(u16) -> f32| Side {
@@ -120,6 +169,10 @@ fn side(kernel: &Kernel, argument: &str, len: usize, random: &mut Random) -> Res
             let codes = random.normals(len).into_iter().map(f16::from_f32_rne).collect();
             Ok(halves(codes, f16::to_f32))
         }
+        "*i8" => {
+            let bytes = random.bytes(len);
+            Ok(Side { values: bytes.iter().map(|&byte| f64::from(byte as i8)).collect(), bytes })
+        }
         other => Err(unknown(kernel, argument, other)),
     }
 }
@@ -128,6 +181,7 @@ fn stored(kernel: &Kernel) -> Result<Stored> {
     match kernel.kind_of("c_ptr") {
         "*bf16" => Ok(Stored::Bf16),
         "*fp32" => Ok(Stored::F32),
+        "*i32" => Ok(Stored::I32),
         other => Err(unknown(kernel, "c_ptr", other)),
     }
 }
@@ -177,13 +231,14 @@ fn mxfp4_products(a: (&[u8], &[u8]), b: (&[u8], &[u8]), k: usize) -> Vec<Allowed
 }
 
 fn compare(allowed: &[Allowed], bytes: &[u8], columns: usize, stored: Stored) -> Tally {
-    let found: Vec<f32> = match stored {
-        Stored::Bf16 => bf16s(bytes).collect(),
-        Stored::F32 => f32s(bytes).collect(),
+    let found: Vec<f64> = match stored {
+        Stored::Bf16 => bf16s(bytes).map(f64::from).collect(),
+        Stored::F32 => f32s(bytes).map(f64::from).collect(),
+        Stored::I32 => words(bytes).map(|word| f64::from(word as i32)).collect(),
     };
     let mut tally = Tally::default();
     for (index, (allowed, found)) in allowed.iter().zip(found).enumerate() {
-        tally.add(*allowed, f64::from(found), || format!("C[{}, {}]", index / columns, index % columns));
+        tally.add(*allowed, found, || format!("C[{}, {}]", index / columns, index % columns));
     }
     tally
 }
