@@ -9,7 +9,7 @@ use emulator::{Fault, FaultKind, LaunchReport};
 use hip_sys::*;
 
 use crate::{
-    api::{Status, api, put},
+    api::{Status, api, put, text},
     capture,
     properties::bus,
     runtime::{current, device, lock, runtime, set_current},
@@ -161,6 +161,11 @@ impl VirtualDevice {
     }
 }
 
+/// A PCI bus id in the usual form.
+fn bus_id(id: usize) -> String {
+    format!("0000:{:02x}:00.0", bus(id))
+}
+
 fn driver_version(version: *mut c_int) -> Status {
     // SAFETY: the caller's out-parameter.
     unsafe { put(version, RUNTIME_VERSION) }
@@ -219,7 +224,17 @@ api! {
     /// A PCI bus id in the usual form.
     fn hipDeviceGetPCIBusId(name: *mut c_char, capacity: c_int, ordinal: c_int) {
         let id = device(ordinal)?.id;
-        write_text(name, capacity, &format!("0000:{:02x}:00.0", bus(id)))
+        write_text(name, capacity, &bus_id(id))
+    }
+    /// The device with this PCI bus id.
+    fn hipDeviceGetByPCIBusId(ordinal: *mut c_int, name: *const c_char) {
+        // SAFETY: the caller's string.
+        let name = unsafe { text(name) }?;
+        let mut devices = runtime().devices.iter();
+        let found = devices.find(|device| name.eq_ignore_ascii_case(&bus_id(device.id)));
+        let id = found.ok_or(hipError_t::hipErrorInvalidValue)?.id;
+        // SAFETY: the caller's out-parameter.
+        unsafe { put(ordinal, id as c_int) }
     }
     /// Bytes of device memory.
     fn hipDeviceTotalMem(bytes: *mut usize, handle: hipDevice_t) {

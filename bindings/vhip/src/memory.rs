@@ -385,10 +385,6 @@ api! {
     fn hipMemcpyDtoDAsync(target: hipDeviceptr_t, source: hipDeviceptr_t, bytes: usize, stream: hipStream_t) {
         copy(target, source, bytes, hipMemcpyKind_hipMemcpyDeviceToDevice, stream)
     }
-    /// Copies between devices; they share the process's address space.
-    fn hipMemcpyPeer(target: *mut c_void, _to: c_int, source: *const c_void, _from: c_int, bytes: usize) {
-        now(|| copy(target, source, bytes, hipMemcpyKind_hipMemcpyDeviceToDevice, NULL))
-    }
     /// Copies rows.
     fn hipMemcpy2D(
         target: *mut c_void, target_pitch: usize, source: *const c_void, source_pitch: usize,

@@ -8,6 +8,7 @@ use hip_sys::*;
 use crate::{
     api::{Status, api, put},
     command::Address,
+    memory,
     pointer::owner,
     runtime::{current, device, runtime},
 };
@@ -24,7 +25,29 @@ fn another(peer: c_int) -> Status {
     if device(peer)?.id == current().id { Err(hipError_t::hipErrorInvalidDevice) } else { Ok(()) }
 }
 
+/// A copy from one device's memory to another's, through the process's address space.
+fn copy(
+    target: *mut c_void,
+    to: c_int,
+    source: *const c_void,
+    from: c_int,
+    bytes: usize,
+    stream: hipStream_t,
+) -> Status {
+    device(to)?;
+    device(from)?;
+    memory::copy(target, source, bytes, hipMemcpyKind_hipMemcpyDeviceToDevice, stream)
+}
+
 api! {
+    /// Copies between devices, which needs no peer access.
+    fn hipMemcpyPeer(target: *mut c_void, to: c_int, source: *const c_void, from: c_int, bytes: usize) {
+        memory::now(|| copy(target, to, source, from, bytes, std::ptr::null_mut()))
+    }
+    /// Copies between devices in stream order.
+    fn hipMemcpyPeerAsync(
+        target: *mut c_void, to: c_int, source: *const c_void, from: c_int, bytes: usize, stream: hipStream_t,
+    ) { copy(target, to, source, from, bytes, stream) }
     /// Peer access is refused: the virtual devices share no fabric model.
     fn hipDeviceCanAccessPeer(can: *mut c_int, from: c_int, to: c_int) {
         device(from)?;

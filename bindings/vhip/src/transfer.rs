@@ -349,10 +349,6 @@ api! {
         let params = unsafe { get(params) }?;
         Transfer::of_driver_2d(&params)?.submit(stream)
     }
-    /// Copies between devices in stream order.
-    fn hipMemcpyPeerAsync(
-        target: *mut c_void, _to: c_int, source: *const c_void, _from: c_int, bytes: usize, stream: hipStream_t,
-    ) { memory::copy(target, source, bytes, hipMemcpyKind_hipMemcpyDeviceToDevice, stream) }
     /// Fills slices of bytes.
     fn hipMemset3D(region: hipPitchedPtr, value: c_int, extent: hipExtent) {
         memory::now(|| fill(region, value, extent, NULL))

@@ -128,6 +128,15 @@ fn peers_and_other_processes_are_refused() {
     assert_eq!(raw!(rig, hipDeviceEnablePeerAccess(1, 1)), INVALID);
     assert_eq!(raw!(rig, hipDeviceDisablePeerAccess(1)), hipError_t::hipErrorPeerAccessNotEnabled);
     ok!(rig, hipMalloc(&mut pointer, 16));
+    // Copies between devices need no access, but devices.
+    ok!(rig, hipMemcpyPeer(pointer, 1, pointer, 0, 16));
+    assert_eq!(raw!(rig, hipMemcpyPeer(pointer, 2, pointer, 0, 16)), no_device);
+    assert_eq!(raw!(rig, hipMemcpyPeerAsync(pointer, 0, pointer, -1, 16, ptr::null_mut())), no_device);
+    let (mut name, mut ordinal) = ([0; 32], 7);
+    ok!(rig, hipDeviceGetPCIBusId(name.as_mut_ptr(), 32, 1));
+    ok!(rig, hipDeviceGetByPCIBusId(&mut ordinal, name.as_ptr()));
+    assert_eq!(ordinal, 1);
+    assert_eq!(raw!(rig, hipDeviceGetByPCIBusId(&mut ordinal, c"0000:ff:00.0".as_ptr())), INVALID);
     let mut handle = hipIpcMemHandle_t { reserved: [0; 64] };
     let unsupported = hipError_t::hipErrorNotSupported;
     assert_eq!(raw!(rig, hipIpcGetMemHandle(&mut handle, pointer)), unsupported);

@@ -94,6 +94,17 @@ fn allocations_keep_their_exact_bounds() {
 }
 
 #[test]
+fn another_device_s_memory_is_no_host_memory() {
+    let rig = Rig::with_options(&[("unified", "1"), ("devices", "2")]);
+    let other = rig.runtime.device(1).unwrap();
+    let buffer = DeviceBuffer::<f32>::from_slice(&other, &[1.0]).unwrap();
+    rig.device.make_current().unwrap();
+    let (kind, message) = scale(&rig, buffer.address(), 1).unwrap_err();
+    assert_eq!(kind, "out-of-bounds", "{message}");
+    assert_eq!(buffer.to_vec().unwrap(), [1.0]);
+}
+
+#[test]
 fn copies_and_fills_take_host_pointers() {
     let rig = unified();
     let mut value = 0;
