@@ -70,6 +70,32 @@ pub struct RunOptions {
     /// hardware does: it only counts arrivals. HIP leaves such programs undefined; warp-specialised
     /// assembly uses it.
     pub divergent_barriers: bool,
+    /// Accept LDS accesses beyond the workgroup's allocation as the hardware does: reads give 0, writes are
+    /// dropped. A kernel that relies on it is rarely meant to.
+    pub clamp_lds: bool,
+    /// What registers, LDS and scratch hold before a workgroup writes them.
+    pub garbage: Garbage,
+}
+
+/// What a kernel finds where it has not written. One pattern alone would hide some readers of it: a NaN is
+/// ignored by a maximum, a number is not ordered above all others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Garbage {
+    /// NaN as FP64, FP32, FP16 and BF16, and in two bytes as FP8.
+    #[default]
+    Nan,
+    /// Large and finite in the same formats: some 1e36 as FP32 and BF16, 6e4 as FP16, 352 as E4M3.
+    Huge,
+}
+
+impl Garbage {
+    /// Its dword.
+    fn pattern(self) -> u32 {
+        match self {
+            Garbage::Nan => POISON,
+            Garbage::Huge => 0x7b7b_7b7b,
+        }
+    }
 }
 
 impl Default for RunOptions {
@@ -81,6 +107,8 @@ impl Default for RunOptions {
             threads: 0,
             mfma: MfmaPolicy::default(),
             divergent_barriers: false,
+            clamp_lds: false,
+            garbage: Garbage::default(),
         }
     }
 }
@@ -444,7 +472,7 @@ impl Registers {
     }
 
     /// The scalar registers: user data, then the workgroup's coordinates that the kernel asked for.
-    fn scalars(&self, wave: &mut Wave, workgroup: [u32; 3]) {
+    fn scalars(&self, wave: &mut Wave, workgroup: [u32; 3], garbage: u32) {
         let mut next = self.user.len();
         wave.scalar[..next].copy_from_slice(&self.user);
         for (i, coordinate) in workgroup.into_iter().enumerate() {
@@ -456,7 +484,7 @@ impl Registers {
         if self.rsrc2 >> 10 & 1 == 1 {
             wave.scalar[next] = 0; // workgroup info: only ordered append reads it
         }
-        wave.scalar[crate::op::M0 as usize] = POISON;
+        wave.scalar[crate::op::M0 as usize] = garbage;
         (wave.pc, wave.mode) = (self.entry, self.mode);
     }
 }
@@ -512,10 +540,11 @@ impl Job<'_> {
             }
             let index = self.place(turn);
             let workgroup = self.coordinates(index);
-            fill(&mut lds);
+            fill(&mut lds, self.launch.options.garbage.pattern());
             self.prepare(&mut waves, workgroup, scratch);
             let mut cx = Cx::new(&mut lds, &view);
             cx.mfma = self.launch.options.mfma;
+            cx.clamp_lds = self.launch.options.clamp_lds;
             cx.host = self.host;
             let budget = match self.launch.options.instruction_budget {
                 0 => DEFAULT_BUDGET,
@@ -564,14 +593,15 @@ impl Job<'_> {
     }
 
     fn prepare(&self, waves: &mut [Wave], workgroup: [u32; 3], scratch: Option<&Block<'_>>) {
+        let garbage = self.launch.options.garbage.pattern();
         if let Some(scratch) = scratch {
             // The block is the thread's own and has that size.
-            let _filled = self.memory.fill(scratch.base, &POISON.to_le_bytes(), scratch.bytes / 4);
+            let _filled = self.memory.fill(scratch.base, &garbage.to_le_bytes(), scratch.bytes / 4);
         }
         for (id, wave) in waves.iter_mut().enumerate() {
             wave.pending.late = self.launch.options.late_delivery;
-            wave.restart(id as u32, self.shape.arch_vgprs, self.shape.acc_vgprs);
-            self.registers.scalars(wave, workgroup);
+            wave.restart(id as u32, self.shape.arch_vgprs, self.shape.acc_vgprs, garbage);
+            self.registers.scalars(wave, workgroup, garbage);
             if let Some(scratch) = scratch {
                 wave.scratch_bytes_per_lane = self.shape.private_bytes;
                 wave.scratch_base = scratch.base + id as u64 * 64 * self.shape.private_bytes as u64;
@@ -620,9 +650,9 @@ impl Job<'_> {
 }
 
 /// LDS holds what the last workgroup left: garbage, here the same each time.
-fn fill(lds: &mut [u8]) {
+fn fill(lds: &mut [u8], garbage: u32) {
     for bytes in lds.chunks_mut(4) {
-        bytes.copy_from_slice(&POISON.to_le_bytes()[..bytes.len()]);
+        bytes.copy_from_slice(&garbage.to_le_bytes()[..bytes.len()]);
     }
 }
 

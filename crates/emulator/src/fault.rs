@@ -56,7 +56,7 @@ pub enum FaultKind {
     OutOfBounds { access: Access, lane: u8, address: u64, bytes: u32, nearest: Option<(u64, u64)> },
     /// An address that the access width forbids.
     Unaligned { access: Access, lane: u8, address: u64, align: u32 },
-    /// LDS access beyond the workgroup's allocation (reported when strict LDS is on).
+    /// LDS access beyond the workgroup's allocation, unless `RunOptions::clamp_lds` accepts it.
     LdsOutOfBounds { access: Access, lane: u8, address: u32, bytes: u32, allocated: u32 },
     /// A register index beyond the kernel's allocation.
     BadRegister { register: u16, allocated: u16 },
@@ -112,6 +112,11 @@ impl fmt::Display for Fault {
     }
 }
 
+/// Addresses below are null with an offset.
+const NULL_BYTES: u64 = 4096;
+/// How far from an allocation an access is still likely to have meant it.
+const NEAR_BYTES: u64 = 1 << 20;
+
 impl fmt::Display for FaultKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -128,6 +133,10 @@ impl fmt::Display for FaultKind {
                 write!(f, "out-of-bounds {access} of {bytes} bytes at {address:#x} by lane {lane} (")?;
                 match *nearest {
                     None => f.write_str("the device has no allocation")?,
+                    _ if *address < NULL_BYTES => f.write_str("a null pointer with an offset")?,
+                    Some((base, size)) if base.abs_diff(*address).saturating_sub(size) > NEAR_BYTES => {
+                        f.write_str("no allocation is near")?;
+                    }
                     Some((base, size)) if *address >= base => {
                         let past = (address - base).saturating_add(*bytes as u64).saturating_sub(size);
                         write!(

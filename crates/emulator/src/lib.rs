@@ -30,7 +30,7 @@ pub use code_object::LoadError;
 pub use cost::Class;
 pub use device::{Device, DeviceConfig, Module};
 pub use dispatch::{
-    DEFAULT_BUDGET, LDS_BYTES, Launch, LaunchError, LaunchReport, MAX_WORKGROUP, Refusal, RunOptions,
+    DEFAULT_BUDGET, Garbage, LDS_BYTES, Launch, LaunchError, LaunchReport, MAX_WORKGROUP, Refusal, RunOptions,
 };
 pub use exec::MfmaPolicy;
 pub use fault::{Access, Fault, FaultKind, Place};

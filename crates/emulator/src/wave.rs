@@ -2,7 +2,7 @@
 
 pub(crate) use crate::simd::blend;
 use crate::{
-    fault::{Fault, FaultKind},
+    fault::{Access, Fault, FaultKind},
     lanes::Lanes,
     op::{Arg, EXEC, M0, Op, VCC},
 };
@@ -62,12 +62,38 @@ pub(crate) struct Cx<'a> {
     pub mfma: crate::exec::MfmaPolicy,
     /// Who listens to messages.
     pub host: Option<&'a dyn crate::host::Host>,
+    /// Beyond the workgroup's LDS reads give 0 and writes are dropped, as on hardware, instead of faulting.
+    pub clamp_lds: bool,
 }
 
 impl<'a> Cx<'a> {
     /// The default matrix policy.
     pub(crate) fn new(lds: &'a mut Vec<u8>, memory: &'a crate::memory::View) -> Cx<'a> {
-        Cx { lds, memory, mfma: crate::exec::MfmaPolicy::default(), host: None }
+        Cx { lds, memory, mfma: crate::exec::MfmaPolicy::default(), host: None, clamp_lds: false }
+    }
+
+    /// What an LDS access beyond the workgroup's allocation comes to.
+    ///
+    /// # Errors
+    /// [`FaultKind::LdsOutOfBounds`], unless LDS clamps.
+    #[cold]
+    pub(crate) fn outside_lds(
+        &self,
+        access: Access,
+        lane: usize,
+        address: u32,
+        bytes: usize,
+    ) -> Result<(), Box<Fault>> {
+        if self.clamp_lds {
+            return Ok(());
+        }
+        Err(Fault::new(FaultKind::LdsOutOfBounds {
+            access,
+            lane: lane as u8,
+            address,
+            bytes: bytes as u32,
+            allocated: self.lds.len() as u32,
+        }))
     }
 }
 
@@ -103,12 +129,12 @@ impl Wave {
     }
 
     /// Back to the start of a kernel with other sizes, keeping the buffers. Registers hold what the hardware
-    /// leaves there, garbage: [`POISON`](crate::pending::POISON), which is NaN in every format.
-    pub(crate) fn restart(&mut self, id: u32, arch: u16, acc: u16) {
+    /// leaves there: `garbage`.
+    pub(crate) fn restart(&mut self, id: u32, arch: u16, acc: u16, garbage: u32) {
         self.vgpr.clear();
-        self.vgpr.resize((arch + acc) as usize, Lanes::splat(crate::pending::POISON));
+        self.vgpr.resize((arch + acc) as usize, Lanes::splat(garbage));
         (self.arch_count, self.acc_count) = (arch, acc);
-        self.scalar = [crate::pending::POISON; 128];
+        self.scalar = [garbage; 128];
         self.set_scalar64(EXEC, !0);
         (self.scc, self.mode, self.issued, self.barriers) = (false, 0, 0, 0);
         (self.id, self.status) = (id, Status::Ready);

@@ -224,7 +224,9 @@ fn dynamic_lds() {
 fn an_access_out_of_bounds_names_kernel_instruction_and_lane() {
     let rig = Rig::new();
     let to = rig.place(&[0; 100], 4);
-    let (kind, text) = rig.fault("dynamic_lds", 128, &[&to.to_le_bytes()]);
+    let outcome = rig.run_lds("dynamic_lds", [1; 3], [128, 1, 1], 512, &[&to.to_le_bytes()]);
+    let Err(LaunchError::Fault(fault)) = outcome else { panic!("{outcome:?}") };
+    let (kind, text) = (fault.kind.clone(), fault.to_string());
     assert!(matches!(kind, FaultKind::OutOfBounds { lane: 36, bytes: 4, .. }), "{text}");
     for part in [
         "out-of-bounds write of 4 bytes",
@@ -236,6 +238,18 @@ fn an_access_out_of_bounds_names_kernel_instruction_and_lane() {
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
+}
+
+#[test]
+fn lds_that_was_not_asked_for_faults_unless_it_clamps() {
+    let mut rig = Rig::new();
+    let to = rig.place(&[1; 128], 4);
+    let (kind, text) = rig.fault("dynamic_lds", 128, &[&to.to_le_bytes()]);
+    assert!(matches!(kind, FaultKind::LdsOutOfBounds { allocated: 0, bytes: 4, .. }), "{text}");
+    assert!(text.contains("LDS write of 4 bytes at 0x0 by lane 0, beyond the workgroup's 0 bytes"), "{text}");
+    rig.options.clamp_lds = true;
+    rig.run("dynamic_lds", [1; 3], [128, 1, 1], &[&to.to_le_bytes()]).expect("as on hardware");
+    assert_eq!(rig.words(to, 128), [0; 128]);
 }
 
 #[test]

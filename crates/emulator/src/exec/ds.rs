@@ -9,7 +9,8 @@
 //!
 //! Address of a lane: `vaddr + offset`, modulo 2³² (LLVM folds offsets onto negative bases since GFX7).
 //! gfx950 needs no M0 for LDS: GFX9 has no M0 clamp (LLVM, `ldsRequiresM0Init`). Beyond the workgroup's
-//! allocation a read gives 0 and a write is dropped, dword by dword. Plain accesses may be unaligned
+//! allocation the hardware reads 0 and drops writes, dword by dword; here that is a fault, unless
+//! `RunOptions::clamp_lds` asks for the hardware's rule. Plain accesses may be unaligned
 //! (amdhsa sets SH_MEM_CONFIG.ALIGNMENT_MODE to unaligned); an unaligned atomic faults.
 //! The lanes write in ascending order, so of several writes to one address the highest lane's stays.
 
@@ -20,7 +21,7 @@ mod transpose;
 use cdna4::{Encoding, Field, Inst};
 
 use crate::{
-    fault::{Fault, FaultKind},
+    fault::{Access, Fault, FaultKind},
     lanes::Lanes,
     op::{Arg, Op, arg},
     pending::Counter,
@@ -110,7 +111,7 @@ fn read<const DWORDS: usize>(wave: &mut Wave, op: &Op, cx: &mut Cx<'_>) -> Step 
     let at = addresses(wave, op, op.imm as u32)?;
     let mut result = [Lanes::ZERO; DWORDS];
     let exec = wave.exec();
-    gather(cx.lds, &at, exec, &mut result);
+    gather(cx, &at, exec, &mut result)?;
     wave.deliver(cx, Counter::Lgkm, destination(op), &result, exec)
 }
 
@@ -121,7 +122,7 @@ fn read_pair<const DWORDS: usize, const BOTH: usize>(wave: &mut Wave, op: &Op, c
         let at = addresses(wave, op, offset)?;
         let part: &mut [Lanes; DWORDS] =
             (&mut result[half * DWORDS..][..DWORDS]).try_into().expect("length is DWORDS");
-        gather(cx.lds, &at, exec, part);
+        gather(cx, &at, exec, part)?;
     }
     wave.deliver(cx, Counter::Lgkm, destination(op), &result, exec)
 }
@@ -155,6 +156,8 @@ fn small<const BYTES: usize, const SIGNED: bool>(
             let raw = bytes.iter().rev().fold(0, |word, &byte| word << 8 | byte as u32);
             let unused = 32 - 8 * BYTES as u32;
             value[lane] = if SIGNED { ((raw << unused) as i32 >> unused) as u32 } else { raw };
+        } else {
+            cx.outside_lds(Access::Read, lane, at[lane], BYTES)?;
         }
     }
     Ok(value)
@@ -165,14 +168,14 @@ fn read_by_lane(wave: &mut Wave, op: &Op, cx: &mut Cx<'_>) -> Step {
     let at = lane_addresses(wave, op);
     let mut result = [Lanes::ZERO; 1];
     let exec = wave.exec();
-    gather(cx.lds, &at, exec, &mut result);
+    gather(cx, &at, exec, &mut result)?;
     wave.deliver(cx, Counter::Lgkm, destination(op), &result, exec)
 }
 
 fn write<const DWORDS: usize>(wave: &mut Wave, op: &Op, cx: &mut Cx<'_>) -> Step {
     let at = addresses(wave, op, op.imm as u32)?;
     let data = sources::<DWORDS>(wave, op, 1)?;
-    scatter(cx.lds, &at, wave.exec(), data);
+    scatter(cx, &at, wave.exec(), data)?;
     wave.count_store(cx, Counter::Lgkm);
     Ok(())
 }
@@ -181,7 +184,7 @@ fn write_pair<const DWORDS: usize>(wave: &mut Wave, op: &Op, cx: &mut Cx<'_>) ->
     for (half, offset) in pair_offsets(op).into_iter().enumerate() {
         let at = addresses(wave, op, offset)?;
         let data = sources::<DWORDS>(wave, op, 1 + half)?;
-        scatter(cx.lds, &at, wave.exec(), data);
+        scatter(cx, &at, wave.exec(), data)?;
     }
     wave.count_store(cx, Counter::Lgkm);
     Ok(())
@@ -194,6 +197,8 @@ fn write_small<const BYTES: usize, const SHIFT: u32>(wave: &mut Wave, op: &Op, c
         let from = at[lane] as usize;
         if let Some(target) = cx.lds.get_mut(from..from + BYTES) {
             target.copy_from_slice(&(data[lane] >> SHIFT).to_le_bytes()[..BYTES]);
+        } else {
+            cx.outside_lds(Access::Write, lane, at[lane], BYTES)?;
         }
     }
     wave.count_store(cx, Counter::Lgkm);
@@ -204,7 +209,7 @@ fn write_small<const BYTES: usize, const SHIFT: u32>(wave: &mut Wave, op: &Op, c
 fn write_by_lane(wave: &mut Wave, op: &Op, cx: &mut Cx<'_>) -> Step {
     let at = lane_addresses(wave, op);
     let data = sources::<1>(wave, op, 1)?;
-    scatter(cx.lds, &at, wave.exec(), data);
+    scatter(cx, &at, wave.exec(), data)?;
     wave.count_store(cx, Counter::Lgkm);
     Ok(())
 }
@@ -277,40 +282,50 @@ fn active(exec: u64) -> impl Iterator<Item = usize> {
 }
 
 /// Reads `DWORDS` dwords per active lane; `result` must be zero.
+///
+/// # Errors
+/// `LdsOutOfBounds`.
 #[inline(always)]
-fn gather<const DWORDS: usize>(lds: &[u8], at: &Addresses, exec: u64, result: &mut [Lanes; DWORDS]) {
+fn gather<const DWORDS: usize>(cx: &Cx<'_>, at: &Addresses, exec: u64, result: &mut [Lanes; DWORDS]) -> Step {
     for lane in active(exec) {
         let from = at[lane] as usize;
-        if let Some(bytes) = lds.get(from..from + 4 * DWORDS) {
+        if let Some(bytes) = cx.lds.get(from..from + 4 * DWORDS) {
             for (i, dword) in bytes.as_chunks::<4>().0.iter().enumerate() {
                 result[i][lane] = u32::from_le_bytes(*dword);
             }
         } else {
+            cx.outside_lds(Access::Read, lane, at[lane], 4 * DWORDS)?;
             for (i, lanes) in result.iter_mut().enumerate() {
-                lanes[lane] = dword_at(lds, at[lane].wrapping_add(4 * i as u32));
+                lanes[lane] = dword_at(cx.lds, at[lane].wrapping_add(4 * i as u32));
             }
         }
     }
+    Ok(())
 }
 
 /// Writes `DWORDS` dwords per active lane.
+///
+/// # Errors
+/// `LdsOutOfBounds`.
 #[inline(always)]
-fn scatter<const DWORDS: usize>(lds: &mut [u8], at: &Addresses, exec: u64, data: [&Lanes; DWORDS]) {
+fn scatter<const DWORDS: usize>(cx: &mut Cx<'_>, at: &Addresses, exec: u64, data: [&Lanes; DWORDS]) -> Step {
     for lane in active(exec) {
         let from = at[lane] as usize;
-        if let Some(bytes) = lds.get_mut(from..from + 4 * DWORDS) {
+        if let Some(bytes) = cx.lds.get_mut(from..from + 4 * DWORDS) {
             for (i, dword) in bytes.as_chunks_mut::<4>().0.iter_mut().enumerate() {
                 *dword = data[i][lane].to_le_bytes();
             }
         } else {
+            cx.outside_lds(Access::Write, lane, at[lane], 4 * DWORDS)?;
             for (i, lanes) in data.iter().enumerate() {
                 let from = at[lane].wrapping_add(4 * i as u32) as usize;
-                if let Some(target) = lds.get_mut(from..from + 4) {
+                if let Some(target) = cx.lds.get_mut(from..from + 4) {
                     target.copy_from_slice(&lanes[lane].to_le_bytes());
                 }
             }
         }
     }
+    Ok(())
 }
 
 #[cold]

@@ -135,7 +135,7 @@ fn update<W: Word>(wave: &mut Wave, op: &Op, cx: &mut Cx<'_>, new: impl Fn(u32, 
         let second = operand::<W>(wave, op, 2)?;
         for lane in active(exec) {
             let word =
-                replace::<W>(cx.lds, at[lane], lane, |memory| new(mode, memory, data(lane), second(lane)))?;
+                replace::<W>(cx, at[lane], lane, |memory| new(mode, memory, data(lane), second(lane)))?;
             old[0][lane] = word.dword(0);
             old[1][lane] = word.dword(1);
         }
@@ -153,7 +153,7 @@ fn exchange_pair<W: Word>(wave: &mut Wave, op: &Op, cx: &mut Cx<'_>) -> Step {
     for half in 0..2 {
         let data = operand::<W>(wave, op, 1 + half)?;
         for lane in active(exec) {
-            let word = replace::<W>(cx.lds, at[half][lane], lane, |_| data(lane))?;
+            let word = replace::<W>(cx, at[half][lane], lane, |_| data(lane))?;
             for i in 0..dwords {
                 old[half * dwords + i][lane] = word.dword(i);
             }
@@ -176,7 +176,7 @@ fn consume(wave: &mut Wave, op: &Op, cx: &mut Cx<'_>) -> Step {
 fn count_lanes(wave: &mut Wave, op: &Op, cx: &mut Cx<'_>, new: fn(u32, u32) -> u32) -> Step {
     let exec = wave.exec();
     let at = wave.m0().wrapping_add(op.imm as u32);
-    let old = replace::<u32>(cx.lds, at, 0, |memory| new(memory, exec.count_ones()))?;
+    let old = replace::<u32>(cx, at, 0, |memory| new(memory, exec.count_ones()))?;
     finish(wave, op, cx, &[Lanes::splat(old)], exec)
 }
 
@@ -188,12 +188,24 @@ fn finish(wave: &mut Wave, op: &Op, cx: &mut Cx<'_>, old: &[Lanes], exec: u64) -
     wave.deliver(cx, Counter::Lgkm, destination(op), old, exec)
 }
 
-/// Swaps in `new(old)` and returns the old word; beyond the allocation the old word is 0 and nothing changes.
-fn replace<W: Word>(lds: &mut [u8], at: u32, lane: usize, new: impl FnOnce(W) -> W) -> Result<W, Box<Fault>> {
+/// Swaps in `new(old)` and returns the old word; if LDS clamps, beyond the allocation the old word is 0 and nothing
+/// changes.
+///
+/// # Errors
+/// `Unaligned`, `LdsOutOfBounds`.
+fn replace<W: Word>(
+    cx: &mut Cx<'_>,
+    at: u32,
+    lane: usize,
+    new: impl FnOnce(W) -> W,
+) -> Result<W, Box<Fault>> {
     if !(at as usize).is_multiple_of(W::BYTES) {
         return Err(unaligned(at, lane, W::BYTES));
     }
-    let Some(bytes) = lds.get_mut(at as usize..at as usize + W::BYTES) else { return Ok(W::default()) };
+    let Some(bytes) = cx.lds.get_mut(at as usize..at as usize + W::BYTES) else {
+        cx.outside_lds(Access::Atomic, lane, at, W::BYTES)?;
+        return Ok(W::default());
+    };
     let old = W::load(bytes);
     new(old).store(bytes);
     Ok(old)

@@ -2,7 +2,7 @@
 
 use crate::{
     exec::{UNSUPPORTED, resolve},
-    fault::FaultKind,
+    fault::{Access, FaultKind},
     lanes::Lanes,
     memory::Memory,
     simd,
@@ -14,6 +14,7 @@ use crate::{
 struct Bench {
     wave: Wave,
     lds: Vec<u8>,
+    clamp_lds: bool,
 }
 
 impl Bench {
@@ -21,7 +22,7 @@ impl Bench {
     fn new(lds_bytes: usize) -> Bench {
         let mut wave = Wave::new(0, 32, 8);
         wave.mode = 0xf0;
-        Bench { wave, lds: (0..lds_bytes).map(|at| byte(at as u32)).collect() }
+        Bench { wave, lds: (0..lds_bytes).map(|at| byte(at as u32)).collect(), clamp_lds: false }
     }
 
     fn set(&mut self, register: u16, value: impl Fn(u32) -> u32) {
@@ -37,7 +38,11 @@ impl Bench {
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         let op = resolve(&cdna4::decode(&bytes).expect("assembled words decode"));
         let memory = Memory::new(1 << 20).view();
-        simd::execute(&mut self.wave, &op, &mut Cx::new(&mut self.lds, &memory))
+        simd::execute(
+            &mut self.wave,
+            &op,
+            &mut Cx { clamp_lds: self.clamp_lds, ..Cx::new(&mut self.lds, &memory) },
+        )
     }
 
     fn run(&mut self, words: [u32; 2]) {
@@ -188,8 +193,9 @@ fn pairs_step_in_elements_or_64_elements() {
 }
 
 #[test]
-fn beyond_the_allocation_reads_are_zero_and_writes_dropped_by_dword() {
+fn beyond_the_allocation_clamping_reads_are_zero_and_writes_dropped_by_dword() {
     let mut b = Bench::new(64);
+    b.clamp_lds = true;
     b.set(1, |lane| if lane == 0 { 40 } else { 0x1000_0000 + 4 * lane });
     b.run([0xd9fe0010, 0x0c000001]); // ds_read_b128 v[12:15], v1 offset:16
     assert_eq!(b.get(12)[0], dword(56));
@@ -203,6 +209,27 @@ fn beyond_the_allocation_reads_are_zero_and_writes_dropped_by_dword() {
     b.set(1, |_| -8i32 as u32);
     b.run([0xd86c0010, 0x02000001]); // ds_read_b32 v2, v1 offset:16
     assert_eq!(b.get(2)[0], dword(8));
+}
+
+#[test]
+fn beyond_the_allocation_every_access_faults() {
+    let mut b = Bench::new(64);
+    b.wave.set_scalar64(crate::op::EXEC, 1 << 5);
+    let words = [
+        ([0xd9fe0010, 0x0c000001], Access::Read, 16), // ds_read_b128 v[12:15], v1 offset:16
+        ([0xd86c0010, 0x02000001], Access::Read, 4),  // ds_read_b32 v2, v1 offset:16
+        ([0xd9be0010, 0x00000201], Access::Write, 16), // ds_write_b128 v1, v[2:5] offset:16
+        ([0xd8000010, 0x00000201], Access::Atomic, 4), // ds_add_u32 v1, v2 offset:16
+    ];
+    for (words, access, bytes) in words {
+        // The last place that fits, and the next: aligned, since atomics demand it.
+        b.set(1, |_| 64 - bytes - 16);
+        b.run(words);
+        b.set(1, |_| 64 - bytes - 12);
+        let fault = b.try_run(words).expect_err("reaches over the end");
+        let address = 64 - bytes + 4;
+        assert_eq!(fault.kind, FaultKind::LdsOutOfBounds { access, lane: 5, address, bytes, allocated: 64 });
+    }
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn read<const DWORDS: usize, const BITS: usize>(wave: &mut Wave, op: &Op, cx: &m
     let at = super::addresses(wave, op, op.imm as u32)?;
     let exec = wave.exec();
     let mut rows = [Lanes::ZERO; DWORDS];
-    gather(cx.lds, &at, exec, &mut rows);
+    gather(cx, &at, exec, &mut rows)?;
     wave.deliver(cx, Counter::Lgkm, destination(op), &transpose::<DWORDS, BITS>(&rows), exec)
 }
 

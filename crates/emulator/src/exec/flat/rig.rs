@@ -15,12 +15,18 @@ pub(crate) struct Rig {
     pub memory: Memory,
     pub lds: Vec<u8>,
     pub wave: Wave,
+    pub clamp_lds: bool,
 }
 
 impl Rig {
     /// 32 + 32 vector registers, 4 KiB of LDS full of 0xee, EXEC full, 1 TiB of device memory.
     pub(crate) fn new() -> Rig {
-        Rig { memory: Memory::new(1 << 40), lds: vec![0xee; 4096], wave: Wave::new(0, 32, 32) }
+        Rig {
+            memory: Memory::new(1 << 40),
+            lds: vec![0xee; 4096],
+            wave: Wave::new(0, 32, 32),
+            clamp_lds: false,
+        }
     }
 
     /// An allocation holding `bytes`.
@@ -73,7 +79,8 @@ impl Rig {
             .map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).expect("hex"))
             .collect();
         let op = resolve(&cdna4::decode(&bytes).expect("a gfx950 instruction"));
-        execute(&mut self.wave, &op, &mut Cx::new(&mut self.lds, view)).map_err(|fault| fault.kind)
+        let cx = &mut Cx { clamp_lds: self.clamp_lds, ..Cx::new(&mut self.lds, view) };
+        execute(&mut self.wave, &op, cx).map_err(|fault| fault.kind)
     }
 
     /// `s_waitcnt`.

@@ -361,7 +361,7 @@ impl Space for Flat {
         Scratch::read(wave, cx, &split.scratch, out)?;
         for lane in active(split.lds.exec) {
             for (i, out) in out.iter_mut().enumerate() {
-                out[lane] = lds_read(cx.lds, split.lds.addresses[lane] + 4 * i as u64, 4);
+                out[lane] = lds_read(cx, Access::Read, lane, split.lds.addresses[lane] + 4 * i as u64, 4)?;
             }
         }
         Ok(())
@@ -373,7 +373,7 @@ impl Space for Flat {
         Global::read_small::<BYTES>(wave, cx, &split.global, out)?;
         Scratch::read_small::<BYTES>(wave, cx, &split.scratch, out)?;
         for lane in active(split.lds.exec) {
-            out[lane] = lds_read(cx.lds, split.lds.addresses[lane], BYTES);
+            out[lane] = lds_read(cx, Access::Read, lane, split.lds.addresses[lane], BYTES)?;
         }
         Ok(())
     }
@@ -385,7 +385,7 @@ impl Space for Flat {
         Scratch::write(wave, cx, &split.scratch, data)?;
         for lane in active(split.lds.exec) {
             for (i, data) in data.iter().enumerate() {
-                lds_write(cx.lds, split.lds.addresses[lane] + 4 * i as u64, 4, data[lane]);
+                lds_write(cx, lane, split.lds.addresses[lane] + 4 * i as u64, 4, data[lane])?;
             }
         }
         Ok(())
@@ -397,7 +397,7 @@ impl Space for Flat {
         Global::write_small::<BYTES>(wave, cx, &split.global, data)?;
         Scratch::write_small::<BYTES>(wave, cx, &split.scratch, data)?;
         for lane in active(split.lds.exec) {
-            lds_write(cx.lds, split.lds.addresses[lane], BYTES, data[lane]);
+            lds_write(cx, lane, split.lds.addresses[lane], BYTES, data[lane])?;
         }
         Ok(())
     }
@@ -415,8 +415,8 @@ impl Space for Flat {
         check_aligned(Access::Atomic, &aim.addresses, 4, split.lds.exec)?;
         for lane in active(split.lds.exec) {
             let address = split.lds.addresses[lane];
-            old[lane] = lds_read(cx.lds, address, 4);
-            lds_write(cx.lds, address, 4, update(lane, old[lane]));
+            old[lane] = lds_read(cx, Access::Atomic, lane, address, 4)?;
+            lds_write(cx, lane, address, 4, update(lane, old[lane]))?;
         }
         Ok(())
     }
@@ -434,30 +434,41 @@ impl Space for Flat {
         check_aligned(Access::Atomic, &aim.addresses, 8, split.lds.exec)?;
         for lane in active(split.lds.exec) {
             let address = split.lds.addresses[lane];
-            old[0][lane] = lds_read(cx.lds, address, 4);
-            old[1][lane] = lds_read(cx.lds, address + 4, 4);
+            old[0][lane] = lds_read(cx, Access::Atomic, lane, address, 4)?;
+            old[1][lane] = lds_read(cx, Access::Atomic, lane, address + 4, 4)?;
             let new = update(lane, old[0][lane] as u64 | (old[1][lane] as u64) << 32);
-            lds_write(cx.lds, address, 4, new as u32);
-            lds_write(cx.lds, address + 4, 4, (new >> 32) as u32);
+            lds_write(cx, lane, address, 4, new as u32)?;
+            lds_write(cx, lane, address + 4, 4, (new >> 32) as u32)?;
         }
         Ok(())
     }
 }
 
-/// Up to four bytes of LDS; beyond the allocation it reads zero.
-fn lds_read(lds: &[u8], address: u64, bytes: u32) -> u32 {
+/// Up to four bytes of LDS.
+///
+/// # Errors
+/// `LdsOutOfBounds`; if LDS clamps, it reads zero there.
+fn lds_read(cx: &Cx<'_>, access: Access, lane: usize, address: u64, bytes: u32) -> Result<u32, Box<Fault>> {
     let at = address as usize;
     let mut word = [0; 4];
-    if let Some(source) = lds.get(at..at + bytes as usize) {
+    if let Some(source) = cx.lds.get(at..at + bytes as usize) {
         word[..bytes as usize].copy_from_slice(source);
+    } else {
+        cx.outside_lds(access, lane, address as u32, bytes as usize)?;
     }
-    u32::from_le_bytes(word)
+    Ok(u32::from_le_bytes(word))
 }
 
-/// Up to four bytes of LDS; beyond the allocation nothing is written.
-fn lds_write(lds: &mut [u8], address: u64, bytes: u32, value: u32) {
+/// Up to four bytes of LDS.
+///
+/// # Errors
+/// `LdsOutOfBounds`; if LDS clamps, nothing is written there.
+fn lds_write(cx: &mut Cx<'_>, lane: usize, address: u64, bytes: u32, value: u32) -> Step {
     let at = address as usize;
-    if let Some(target) = lds.get_mut(at..at + bytes as usize) {
+    if let Some(target) = cx.lds.get_mut(at..at + bytes as usize) {
         target.copy_from_slice(&value.to_le_bytes()[..bytes as usize]);
+    } else {
+        cx.outside_lds(Access::Write, lane, address as u32, bytes as usize)?;
     }
+    Ok(())
 }

@@ -501,6 +501,8 @@ fn flat_addresses_reach_memory_lds_and_scratch_at_once() {
     assert_eq!(rig.lds[80..88], 0xa_0000_000bu64.to_le_bytes());
     assert_eq!(rig.bytes(memory + 88, 8), 0xb_0000_000cu64.to_le_bytes());
     rig.set_pair(2, |_| SHARED_BASE + 4094);
+    rig.run("flat_load_dword v8, v[2:3] offset:4").expect_err("beyond LDS");
+    rig.clamp_lds = true;
     rig.run("flat_load_dword v8, v[2:3] offset:4").expect("beyond LDS reads zero");
     assert_eq!(rig.get(8), [0; 64]);
     rig.set_pair(2, |_| (3 << 48) + 16);
@@ -535,7 +537,10 @@ fn loads_to_lds_follow_m0_offset_and_lane() {
     model.fill(0xee);
     rig.wave.set_scalar64(4, base);
     rig.set(4, |lane| 16 * lane as u32);
-    rig.run("global_load_lds_dwordx4 v4, s[4:5] offset:16").expect("in bounds");
+    let fault = rig.run("global_load_lds_dwordx4 v4, s[4:5] offset:16").expect_err("leaves the LDS");
+    assert!(matches!(fault, FaultKind::LdsOutOfBounds { access: Access::Write, lane: 63, .. }), "{fault:?}");
+    rig.clamp_lds = true;
+    rig.run("global_load_lds_dwordx4 v4, s[4:5] offset:16").expect("in bounds of memory");
     for at in 272..800 {
         if (at - 272) / 16 != 3 {
             model[at] = bytes[16 + at - 272];
@@ -543,7 +548,7 @@ fn loads_to_lds_follow_m0_offset_and_lane() {
     }
     assert_eq!(rig.lds, model, "what leaves the LDS is dropped");
 
-    rig.lds = vec![0xee; 4096];
+    (rig.lds, rig.clamp_lds) = (vec![0xee; 4096], false);
     rig.wave.scalar[M0 as usize] = 0;
     rig.run("global_load_lds_sbyte v[2:3], off").expect("in bounds");
     assert_eq!(rig.lds[4 * 5..][..4], model_read(&bytes, 100, 1, true).to_le_bytes());

@@ -5,6 +5,7 @@ use super::{
     atomic::{index32, index64, update32, update64},
 };
 use crate::{
+    fault::Access,
     lanes::Lanes,
     op::{Arg, Op},
     pending::{Counter, LdsWrite},
@@ -86,15 +87,14 @@ pub(in crate::exec) fn store_small<S: Space, const BYTES: u32, const HIGH: bool>
 }
 
 /// Loads `D` dwords to LDS. Lane l's go to `M0[17:0]` + instruction offset + l·4, or l·16 for 3 and 4
-/// dwords (CDNA4 ISA 9.1.9); what would leave the workgroup's LDS is not written. A buffer's
+/// dwords (CDNA4 ISA 9.1.9). A buffer's
 /// out-of-range lanes write zeros.
 #[inline(always)]
 pub(in crate::exec) fn load_lds<S: Space, const D: usize>(wave: &mut Wave, op: &Op, cx: &mut Cx<'_>) -> Step {
     let aim = S::aim(wave, op, 4 * D as u32)?;
     let mut out = [Lanes::ZERO; D];
     S::read(wave, cx, &aim, &mut out)?;
-    to_lds(wave, op, cx, &out, aim.exec);
-    Ok(())
+    to_lds(wave, op, cx, &out, aim.exec)
 }
 
 /// Loads one or two bytes to LDS, extended to a dword.
@@ -107,16 +107,23 @@ pub(in crate::exec) fn load_lds_small<S: Space, const BYTES: u32, const SIGNED: 
     let aim = S::aim(wave, op, BYTES)?;
     let mut out = Lanes::ZERO;
     S::read_small::<BYTES>(wave, cx, &aim, &mut out)?;
-    to_lds(wave, op, cx, &[extend::<BYTES, SIGNED>(&out)], aim.exec);
-    Ok(())
+    to_lds(wave, op, cx, &[extend::<BYTES, SIGNED>(&out)], aim.exec)
 }
 
 #[inline(always)]
-fn to_lds(wave: &mut Wave, op: &Op, cx: &mut Cx<'_>, data: &[Lanes], mask: u64) {
+fn to_lds(wave: &mut Wave, op: &Op, cx: &mut Cx<'_>, data: &[Lanes], mask: u64) -> Step {
     let base = (wave.m0() & 0x3_fffc).wrapping_add(op.imm as u32);
     let stride = if data.len() > 2 { 16 } else { 4 };
+    // The highest active lane reaches farthest.
+    if let Some(lane) = mask.checked_ilog2() {
+        let (address, bytes) = (base + lane * stride, 4 * data.len());
+        if address as usize + bytes > cx.lds.len() {
+            cx.outside_lds(Access::Write, lane as usize, address, bytes)?;
+        }
+    }
     // Counts in vm only: no FLAT instruction loads to LDS.
     wave.deliver_lds(cx, Counter::Vm, LdsWrite { base, stride, data, mask });
+    Ok(())
 }
 
 /// 32-bit atomic of the index in `bits`.
