@@ -26,6 +26,9 @@ die() { say "error: $*"; exit 1; }
 # --- where to --------------------------------------------------------------------------------
 PREFIX=${1:-.rocm}
 case $PREFIX in /*) ;; *) PREFIX=$PWD/$PREFIX ;; esac
+case $PREFIX in
+  *[!A-Za-z0-9/._+@,-]*) die "hipcc does not quote its own path: choose a PREFIX of letters, digits and ./_+-" ;;
+esac
 PARTIAL=$PREFIX.partial
 for tool in apt-get apt-cache dpkg-deb flock awk; do
   command -v "$tool" >/dev/null || die "$tool not found: this script needs Debian's apt, dpkg and util-linux"
@@ -80,7 +83,7 @@ say "reading the package indices (about 21 MB)"
 apt_ get update >&2 || die "apt could not read the package indices (network, or a mirror without one of the suites)"
 
 # --- which versions --------------------------------------------------------------------------
-# Nothing here names a compiler version: LLVM majors and library majors are tried from high to low.
+# LLVM majors and library majors are tried from high to low; a range, not a version.
 llvm_majors="30 29 28 27 26 25 24 23 22"
 so_majors="14 13 12 11 10 9 8 7 6"
 known=$(apt_ cache madison hipcc libamdhip64-dev libhsa-runtime-dev \

@@ -10,7 +10,7 @@ pub enum Error {
     /// No candidate holds a `hipcc`.
     #[error(
         "no HIP compiler found (looked at {}); install ROCm, or set ROCM_PATH to the folder that holds bin/hipcc, \
-         or on Debian 12 run `sh tools/setup-rocm.sh .rocm` (no root, 140 MB)",
+         or on Debian 12 run `sh tools/setup-rocm.sh .rocm` (no root, 117 MB)",
         .looked_at.join(", ")
     )]
     NotFound {
@@ -53,6 +53,18 @@ pub enum Error {
     ScriptMissing {
         /// Where it was expected.
         script: PathBuf,
+    },
+    /// The folder's name would fall apart in a shell.
+    #[error(
+        "no compiler can be put into {}: hipcc does not quote its own path, and this one holds {character:?}; move the \
+         workspace to a path of letters, digits and ./_+-, or set ROCM_PATH to a compiler elsewhere",
+        .prefix.display()
+    )]
+    UnquotablePrefix {
+        /// The folder.
+        prefix: PathBuf,
+        /// The first character that does not do.
+        character: char,
     },
     /// The setup script failed.
     #[error(
@@ -163,7 +175,7 @@ impl Error {
     pub(crate) fn write(path: &Path, source: io::Error) -> Self {
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Self::NotEnoughSpace { path: path.into(), needed_mb: 64, available_mb: 0 }
+                Self::NotEnoughSpace { path: path.into(), needed_mb: 1, available_mb: 0 }
             }
             _ => Self::NotWritable { path: path.into(), source },
         }

@@ -40,7 +40,7 @@ impl Provisioner {
             script: workspace.join("tools/setup-rocm.sh"),
             prefix: workspace.join(".rocm"),
             log: workspace.join(".rocm.log"),
-            off: env::var_os("MI355X_PROVISION").is_some_and(|v| v == "off"),
+            off: env::var("MI355X_PROVISION").is_ok_and(|v| is_off(&v)),
             os_release: "/etc/os-release".into(),
             needed_bytes: NEEDED_BYTES,
             progress,
@@ -81,7 +81,7 @@ impl Progress {
 ///
 /// # Errors
 /// In the order in which they are checked: switched off, another system than Debian 12 on x86-64,
-/// script missing, folder not writable, disk too full, script failed.
+/// script missing, folder's name unusable, folder not writable, disk too full, script failed.
 pub fn provision(mut p: Provisioner) -> Result<(Toolchain, String)> {
     if p.off {
         return Err(Error::ProvisioningOff);
@@ -93,6 +93,7 @@ pub fn provision(mut p: Provisioner) -> Result<(Toolchain, String)> {
     if !p.script.is_file() {
         return Err(Error::ScriptMissing { script: p.script });
     }
+    check_prefix(&p.prefix)?;
     let mut log = File::create(&p.log).map_err(|e| Error::write(&p.log, e))?;
     check_space(p.log.parent().unwrap_or(Path::new("/")), p.needed_bytes)?;
 
@@ -127,6 +128,20 @@ pub fn provision(mut p: Provisioner) -> Result<(Toolchain, String)> {
     let summary =
         format!("fetched {} into {} ({size}, {seconds:.0} s)", toolchain.versions(), p.prefix.display());
     Ok((toolchain, summary))
+}
+
+/// Whether a switch says no, in any of the usual spellings.
+fn is_off(value: &str) -> bool {
+    ["off", "0", "no", "false", "never"].contains(&value.trim().to_ascii_lowercase().as_str())
+}
+
+/// hipcc hands its own paths to a shell without quoting them.
+fn check_prefix(prefix: &Path) -> Result<()> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._+-@,".contains(c);
+    match prefix.to_string_lossy().chars().find(|c| !plain(*c)) {
+        Some(character) => Err(Error::UnquotablePrefix { prefix: prefix.into(), character }),
+        None => Ok(()),
+    }
 }
 
 /// `debian 12 x86_64`, or what this system is instead.

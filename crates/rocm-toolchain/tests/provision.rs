@@ -48,6 +48,15 @@ fn off_means_off() {
 }
 
 #[test]
+fn a_folder_that_hipcc_would_not_quote_is_refused_before_the_download() {
+    let dir = TempDir::new().unwrap();
+    let prefix = dir.path().join("my work/.rocm");
+    let error = provision(Provisioner { prefix, ..provisioner(&dir, "touch ran") }).unwrap_err();
+    assert!(matches!(error, Error::UnquotablePrefix { character: ' ', .. }), "{error:?}");
+    assert!(error.to_string().contains("set ROCM_PATH"), "{error}");
+}
+
+#[test]
 fn another_system_is_named() {
     let dir = TempDir::new().unwrap();
     let p = provisioner(&dir, GOOD);
