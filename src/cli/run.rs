@@ -70,7 +70,11 @@ Arguments, in the order of the kernel's parameters:
 A kernel that takes one struct by value takes the struct's fields instead.
 Types: u8 i8 u16 i16 u32 i32 u64 i64 f16 bf16 f32 f64 e4m3 e5m2 e8m0 e2m1.
 
-A TOML file holds args as a list of the same texts, or as a table by parameter name.";
+A TOML file holds args as a list of the same texts, or as a table by parameter name.
+
+The virtual device's options are variables of the environment, such as
+MI355X_VIRTUAL_DIVERGENT_BARRIERS=1 for kernels whose waves wait at different barriers,
+MI355X_VIRTUAL_SEED=1 and MI355X_VIRTUAL_LATE_DELIVERY=1 for another schedule.";
 
 /// The `--json` document.
 #[derive(Debug, Serialize)]
