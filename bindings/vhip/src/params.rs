@@ -13,6 +13,7 @@ use crate::{
     event::Event,
     graph, node,
     runtime::{lock, runtime},
+    symbol,
     transfer::{Transfer, get},
 };
 
@@ -123,6 +124,48 @@ api! {
         executable: hipGraphExec_t, node: hipGraphNode_t, target: *mut c_void, source: *const c_void,
         bytes: usize, kind: hipMemcpyKind,
     ) { change_executable(executable, node, linear(target, source, bytes, kind)?) }
+    /// A copy into a device variable.
+    fn hipGraphAddMemcpyNodeToSymbol(
+        node: *mut hipGraphNode_t, graph: hipGraph_t, after: *const hipGraphNode_t, count: usize,
+        symbol: *const c_void, source: *const c_void, bytes: usize, offset: usize, kind: hipMemcpyKind,
+    ) {
+        let copy = linear(symbol::place(symbol, bytes, offset)?, source, bytes, kind)?;
+        // SAFETY: the caller's list and out-parameter.
+        unsafe { node::add(node, graph, after, count, copy) }
+    }
+    /// A copy out of a device variable.
+    fn hipGraphAddMemcpyNodeFromSymbol(
+        node: *mut hipGraphNode_t, graph: hipGraph_t, after: *const hipGraphNode_t, count: usize,
+        target: *mut c_void, symbol: *const c_void, bytes: usize, offset: usize, kind: hipMemcpyKind,
+    ) {
+        let copy = linear(target, symbol::place(symbol, bytes, offset)?, bytes, kind)?;
+        // SAFETY: the caller's list and out-parameter.
+        unsafe { node::add(node, graph, after, count, copy) }
+    }
+    /// Makes the copy of a node one into a device variable.
+    fn hipGraphMemcpyNodeSetParamsToSymbol(
+        node: hipGraphNode_t, symbol: *const c_void, source: *const c_void, bytes: usize, offset: usize,
+        kind: hipMemcpyKind,
+    ) { change(node, linear(symbol::place(symbol, bytes, offset)?, source, bytes, kind)?) }
+    /// Makes the copy of a node one out of a device variable.
+    fn hipGraphMemcpyNodeSetParamsFromSymbol(
+        node: hipGraphNode_t, target: *mut c_void, symbol: *const c_void, bytes: usize, offset: usize,
+        kind: hipMemcpyKind,
+    ) { change(node, linear(target, symbol::place(symbol, bytes, offset)?, bytes, kind)?) }
+    /// Makes the copy of an executable graph's node one into a device variable.
+    fn hipGraphExecMemcpyNodeSetParamsToSymbol(
+        executable: hipGraphExec_t, node: hipGraphNode_t, symbol: *const c_void, source: *const c_void,
+        bytes: usize, offset: usize, kind: hipMemcpyKind,
+    ) {
+        change_executable(executable, node, linear(symbol::place(symbol, bytes, offset)?, source, bytes, kind)?)
+    }
+    /// Makes the copy of an executable graph's node one out of a device variable.
+    fn hipGraphExecMemcpyNodeSetParamsFromSymbol(
+        executable: hipGraphExec_t, node: hipGraphNode_t, target: *mut c_void, symbol: *const c_void,
+        bytes: usize, offset: usize, kind: hipMemcpyKind,
+    ) {
+        change_executable(executable, node, linear(target, symbol::place(symbol, bytes, offset)?, bytes, kind)?)
+    }
     /// The fill of a node.
     fn hipGraphMemsetNodeGetParams(node: hipGraphNode_t, params: *mut hipMemsetParams) {
         let Command::Fill { target, pitch, value, element, count, rows } = command(node)? else {

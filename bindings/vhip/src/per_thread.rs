@@ -6,7 +6,7 @@ use std::ffi::{c_int, c_uint, c_void};
 
 use hip_sys::*;
 
-use crate::{api::api, event, graph, launch, memory, stream, symbol};
+use crate::{api::api, event, graph, launch, memory, stream, symbol, transfer};
 
 /// The thread's stream.
 const OWN: hipStream_t = std::ptr::without_provenance_mut(stream::PER_THREAD);
@@ -17,6 +17,24 @@ fn meant(stream: hipStream_t) -> hipStream_t {
 }
 
 api! {
+    /// As `hipMemcpy3D`.
+    fn hipMemcpy3D_spt(params: *const hipMemcpy3DParms) {
+        // SAFETY: the same contract.
+        memory::now(|| unsafe { transfer::copy(params, OWN) })
+    }
+    /// As `hipMemcpy3DAsync`.
+    fn hipMemcpy3DAsync_spt(params: *const hipMemcpy3DParms, stream: hipStream_t) {
+        // SAFETY: the same contract.
+        unsafe { transfer::copy(params, meant(stream)) }
+    }
+    /// As `hipMemset3D`.
+    fn hipMemset3D_spt(region: hipPitchedPtr, value: c_int, extent: hipExtent) {
+        memory::now(|| transfer::fill(region, value, extent, OWN))
+    }
+    /// As `hipMemset3DAsync`.
+    fn hipMemset3DAsync_spt(region: hipPitchedPtr, value: c_int, extent: hipExtent, stream: hipStream_t) {
+        transfer::fill(region, value, extent, meant(stream))
+    }
     /// As `hipLaunchCooperativeKernel`.
     fn hipLaunchCooperativeKernel_spt(
         symbol: *const c_void, grid: dim3, block: dim3, params: *mut *mut c_void, dynamic_lds: c_uint,

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The address `offset` bytes into a variable, for `bytes` bytes.
-fn place(symbol: *const c_void, bytes: usize, offset: usize) -> Result<*mut c_void, hipError_t> {
+pub(crate) fn place(symbol: *const c_void, bytes: usize, offset: usize) -> Result<*mut c_void, hipError_t> {
     let (address, size) = register::variable(symbol)?;
     match offset.checked_add(bytes) {
         Some(end) if end as u64 <= size => Ok((address as usize + offset) as *mut c_void),

@@ -289,13 +289,13 @@ pub(crate) unsafe fn get<T: Copy>(pointer: *const T) -> Result<T, hipError_t> {
 
 /// # Safety
 /// `params` is null or points to a struct.
-unsafe fn copy(params: *const hipMemcpy3DParms, stream: hipStream_t) -> Status {
+pub(crate) unsafe fn copy(params: *const hipMemcpy3DParms, stream: hipStream_t) -> Status {
     // SAFETY: the caller's promise.
     let params = unsafe { get(params) }?;
     Transfer::of_params(&params)?.submit(stream)
 }
 
-fn fill(region: hipPitchedPtr, value: c_int, extent: hipExtent, stream: hipStream_t) -> Status {
+pub(crate) fn fill(region: hipPitchedPtr, value: c_int, extent: hipExtent, stream: hipStream_t) -> Status {
     let (rows, slice) = (extent.height, region.pitch.checked_mul(region.ysize));
     let slice = slice.ok_or(hipError_t::hipErrorInvalidValue)?;
     if extent.width == 0 || rows == 0 || extent.depth == 0 {

@@ -71,6 +71,36 @@ int main() {
   float read_back = 0;
   CHECK(19, hipMemcpyFromSymbol(&read_back, symbol(&factor), sizeof read_back) == hipSuccess);
   CHECK(20, read_back == 2.0f);
+  // Slices, and a graph that sets and reads the variable.
+  hipPitchedPtr box;
+  CHECK(40, hipMalloc3D(&box, hipExtent{8, 2, 2}) == hipSuccess);
+  CHECK(41, hipMemset3D(box, 7, hipExtent{8, 2, 2}) == hipSuccess);
+  unsigned char bytes[32] = {};
+  hipMemcpy3DParms copy = {};
+  copy.srcPtr = box;
+  copy.dstPtr = hipPitchedPtr{bytes, 8, 8, 2};
+  copy.extent = hipExtent{8, 2, 2};
+  copy.kind = hipMemcpyDeviceToHost;
+  CHECK(42, hipMemcpy3D(&copy) == hipSuccess && bytes[0] == 7 && bytes[31] == 7);
+  CHECK(43, hipFree(box.ptr) == hipSuccess);
+  hipGraph_t graph;
+  hipGraphNode_t set, get;
+  hipGraphExec_t executable;
+  float five = 5.0f, found = 0;
+  CHECK(44, hipGraphCreate(&graph, 0) == hipSuccess);
+  CHECK(45, hipGraphAddMemcpyNodeToSymbol(&set, graph, nullptr, 0, symbol(&factor), &five, sizeof five, 0,
+                                          hipMemcpyHostToDevice) == hipSuccess);
+  CHECK(46, hipGraphAddMemcpyNodeFromSymbol(&get, graph, &set, 1, &found, symbol(&factor), sizeof found, 0,
+                                            hipMemcpyDeviceToHost) == hipSuccess);
+  CHECK(47, hipGraphInstantiate(&executable, graph, nullptr, nullptr, 0) == hipSuccess);
+  CHECK(48, hipGraphLaunch(executable, stream) == hipSuccess && hipStreamSynchronize(stream) == hipSuccess);
+  CHECK(49, found == 5.0f);
+  CHECK(50, hipGraphExecMemcpyNodeSetParamsToSymbol(executable, set, symbol(&factor), &two, sizeof two, 0,
+                                                    hipMemcpyHostToDevice) == hipSuccess);
+  CHECK(51, hipGraphLaunch(executable, stream) == hipSuccess && hipStreamSynchronize(stream) == hipSuccess);
+  CHECK(52, found == 2.0f);
+  CHECK(53, hipGraphExecDestroy(executable) == hipSuccess && hipGraphDestroy(graph) == hipSuccess);
+
   fill<<<1, 64>>>(device_x, -3.0f);
   CHECK(21, hipMemcpy(x.data(), device_x, 65 * sizeof(float), hipMemcpyDeviceToHost) == hipSuccess);
   CHECK(22, x[0] == -3.0f && x[63] == -3.0f && x[64] == 64.0f);
