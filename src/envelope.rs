@@ -121,14 +121,18 @@ pub fn require_policies(open: &OpenDevice) -> Result<()> {
     Err(Error::Option { option: "--numerics", value: "envelope".into(), reason })
 }
 
-/// The policy of the last launch; nothing before any.
+/// The policy of the last launch.
 ///
 /// # Errors
-/// Those of reading the virtual device's report.
-pub fn policy_in_force(open: &OpenDevice) -> hip::Result<Option<&'static str>> {
-    let report = open.runtime.last_report()?;
-    let name = report.as_ref().and_then(|report| report["options"]["mfma"].as_str());
-    Ok(POLICIES.into_iter().find(|policy| Some(*policy) == name))
+/// Those of reading the virtual device's report, and that it names none of [`POLICIES`].
+pub fn policy_in_force(open: &OpenDevice) -> hip::Result<&'static str> {
+    let report = open.runtime.last_report()?.unwrap_or_default();
+    let name = &report["options"]["mfma"];
+    POLICIES.into_iter().find(|policy| name == policy).ok_or_else(|| hip::Error::Extension {
+        function: "vhipReport",
+        reason: format!("its policy for matrix sums is {name}, not one of {}", POLICIES.join(", ")),
+        library: open.runtime.library_path().to_owned(),
+    })
 }
 
 /// Runs `launch` under every policy but `base`, and then restores that one.

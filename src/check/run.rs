@@ -231,7 +231,7 @@ fn spreads(
     if problem.geometry.grid == 0 {
         return Ok(Vec::new());
     }
-    let Some(base) = envelope::policy_in_force(open)? else { return Ok(Vec::new()) };
+    let base = envelope::policy_in_force(open)?;
     let stream = Stream::null(&open.device);
     Schedule { index: 0, seed: None, late: false }.apply(open)?;
     let others = envelope::each_other(open, base, || {

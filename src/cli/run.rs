@@ -190,7 +190,7 @@ fn vary(
     before: &[Vec<u8>],
     base: &Outcome,
 ) -> hip::Result<Envelope> {
-    let policy = envelope::policy_in_force(open)?.unwrap_or(envelope::POLICIES[0]);
+    let policy = envelope::policy_in_force(open)?;
     let others = envelope::each_other(open, policy, || launch.run(open, function, before))?;
     let mut spreads = Vec::new();
     for (index, buffer) in launch.outputs() {
