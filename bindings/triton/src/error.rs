@@ -81,7 +81,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The manifest is not what the compile script writes.
-    #[error("{}: {reason}; compile the kernels again with --recompile", path.display())]
+    #[error("{}: {reason}; compile the kernels again: --recompile, without --objects", path.display())]
     Manifest {
         /// The manifest.
         path: PathBuf,

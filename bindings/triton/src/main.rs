@@ -68,7 +68,7 @@ fn main() -> ExitCode {
 /// Whether everything was right.
 fn run(arguments: &Arguments) -> Result<bool> {
     let manifest = match arguments.objects.as_deref() {
-        Some(folder) if folder != Path::new("install") => Manifest::read(folder)?,
+        Some(folder) if !["", "install"].map(Path::new).contains(&folder) => Manifest::read(folder)?,
         _ => compiled(arguments)?,
     };
     let library = match (&arguments.library, arguments.rocm) {

@@ -81,16 +81,13 @@ impl Manifest {
     /// Reads `manifest.json` of a folder.
     ///
     /// # Errors
-    /// [`Error::Io`] without the file, [`Error::Manifest`] when it is not of this format or names a missing object.
+    /// [`Error::Manifest`] when there is none, it is not of this format, or it names a missing object.
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join("manifest.json");
-        let text = fs::read_to_string(&path).map_err(|source| Error::Io {
-            what: "read",
-            path: path.clone(),
-            source,
-        })?;
-        let manifest =
-            Self::parse(&text, folder).map_err(|reason| Error::Manifest { path: path.clone(), reason })?;
+        let failed = |reason| Error::Manifest { path: path.clone(), reason };
+        let text =
+            fs::read_to_string(&path).map_err(|source| failed(format!("it cannot be read: {source}")))?;
+        let manifest = Self::parse(&text, folder).map_err(failed)?;
         match manifest.kernels.iter().find(|kernel| !manifest.object(kernel).is_file()) {
             Some(kernel) => {
                 Err(Error::Manifest { path, reason: format!("the object {} is missing", kernel.object) })
@@ -211,7 +208,8 @@ mod tests {
     #[test]
     fn a_folder_without_its_objects_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(Manifest::read(folder.path()), Err(Error::Io { .. })));
+        let error = Manifest::read(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("it cannot be read") && error.contains("--recompile"), "{error}");
         fs::write(folder.path().join("manifest.json"), TEXT).unwrap();
         let error = Manifest::read(folder.path()).unwrap_err().to_string();
         assert!(error.contains("the object add.hsaco is missing"), "{error}");
