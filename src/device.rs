@@ -111,6 +111,10 @@ impl OpenDevice {
         };
         let broken = |source| Error::Runtime { kind: name, source };
         let runtime = Runtime::open(&choice).map_err(broken)?;
+        if runtime.kind() != kind {
+            let found = format!("a {} device", runtime.kind());
+            return Err(Error::NoDevice { library: runtime.library_path().to_owned(), found });
+        }
         let mut found = Vec::new();
         for device in runtime.devices().map_err(broken)? {
             let properties = device.properties().map_err(broken)?;

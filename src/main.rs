@@ -1,4 +1,5 @@
 //! The `mi355x` command.
+#![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 

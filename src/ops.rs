@@ -21,7 +21,7 @@ pub use geometry::{Extent, Geometry};
 pub use problem::{
     Addresses, Arguments, Content, Direction, Input, Kind, Layout, Output, Problem, Span, Start, Traffic,
 };
-pub use resident::{Changed, Place, Resident, Surround, Tensors};
+pub use resident::{Changed, Fill, Place, Resident, Surround, Tensors};
 
 use crate::registry::Instance;
 use crate::{Error, Result};

@@ -6,7 +6,7 @@ use hip::{Module, Stream};
 use mi355x::check::inputs;
 use mi355x::device::{DeviceChoice, OpenDevice};
 use mi355x::kernels::Kernels;
-use mi355x::ops::{self, Addresses, Case, Changed, Gap, Place, Problem, Resident, Surround, Values};
+use mi355x::ops::{self, Addresses, Case, Changed, Fill, Gap, Place, Problem, Resident, Surround, Values};
 
 /// Runs `quantise_mxfp4` on four rows of 64 bf16, with the problem changed by `change`.
 fn run(surround: Surround, change: impl FnOnce(&mut Problem)) -> hip::Result<Vec<Changed>> {
@@ -17,8 +17,8 @@ fn run(surround: Surround, change: impl FnOnce(&mut Problem)) -> hip::Result<Vec
     let mut problem = ops::problem(instance, case).unwrap();
     let tensors = inputs::generate(&problem, "test", 1);
     change(&mut problem);
-    let mut resident = Resident::with_surround(&open, &problem, &tensors, surround)?;
-    resident.reset(&problem, 0xa5)?;
+    let mut resident = Resident::with_surround(&open, &problem, surround)?;
+    resident.reset(&problem, &tensors, Fill::nth(0))?;
     let function = Module::load(&open.device, &instance.code_object)?.function(&instance.symbol)?;
     let stream = Stream::null(&open.device);
     resident.launch(&problem, &function, &stream)?;

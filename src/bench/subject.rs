@@ -8,7 +8,7 @@ use super::flush::Flush;
 use super::{Nanos, Samples};
 use crate::check::inputs;
 use crate::device::OpenDevice;
-use crate::ops::{self, Case, Problem, Resident, Traffic};
+use crate::ops::{self, Case, Fill, Problem, Resident, Traffic};
 use crate::registry::Instance;
 use crate::{Error, Result};
 
@@ -49,8 +49,8 @@ impl Subject {
             });
         }
         let tensors = inputs::generate(&problem, &instance.path(), seed);
-        let mut resident = Resident::new(open, &problem, &tensors)?;
-        resident.reset(&problem, 0)?;
+        let mut resident = Resident::new(open, &problem)?;
+        resident.reset(&problem, &tensors, Fill::nth(0))?;
         let device = &open.device;
         let function = Module::load(device, &instance.code_object)?.function(&instance.symbol)?;
         Ok(Self {

@@ -12,16 +12,27 @@ use super::inputs;
 use crate::golden::{self, Shuffle};
 use crate::ops::{Case, Contract, Direction, Element, Kind, Problem, Tensors, Values};
 
+/// Why outputs cannot be judged.
+#[derive(Debug, thiserror::Error)]
+pub enum OracleError {
+    /// The problem's shapes are none that the operator has.
+    #[error(transparent)]
+    Reference(#[from] reference::Error),
+    /// The operator's contract has no bound for such a kernel.
+    #[error("contract.toml has no tolerance.{0}, which this kernel needs")]
+    NoTolerance(&'static str),
+}
+
 /// Compares every output with every oracle that knows about it.
 ///
 /// # Errors
-/// [`reference::Error`] when the problem's shapes are none that the operator has.
+/// [`OracleError`].
 pub fn judge(
     problem: &Problem,
     contract: &Contract,
     inputs: &Tensors,
     outputs: &Tensors,
-) -> Result<Vec<Comparison>, reference::Error> {
+) -> Result<Vec<Comparison>, OracleError> {
     let case = problem.case;
     let mut found = match problem.kind {
         Kind::QuantiseMxfp4 { element, rule, layout } => {
@@ -38,7 +49,8 @@ pub fn judge(
         Kind::SiluMulMxfp4 { element, rule, layout } => {
             let x = Host::new(element, inputs.get("x"));
             let rows = Rows { m: case.m, k: case.k, stride: 2 * case.k };
-            let truth = SiluMul::new(x.elements(), rows, contract.silu_mul())?;
+            let tolerance = contract.silu_mul().ok_or(OracleError::NoTolerance("silu_mul"))?;
+            let truth = SiluMul::new(x.elements(), rows, tolerance)?;
             let (data, scales) = (outputs.get("data"), outputs.get("scales"));
             mxfp4(&verify_mxfp4(&truth, data, case.k / 2, scales, layout, &rule)?)
         }
@@ -99,7 +111,7 @@ fn rms_norm(
     rule: &numerics::mx::Mxfp4Rule,
     layout: ScaleLayout,
     epsilon: f32,
-) -> Result<Vec<Comparison>, reference::Error> {
+) -> Result<Vec<Comparison>, OracleError> {
     let (x, weight) = (Host::new(element, inputs.get("x")), Host::new(element, inputs.get("weight")));
     let residual = inputs.find("residual").map(|bytes| Host::new(element, bytes));
     let rows = Rows::packed(case.m, case.k);
@@ -110,7 +122,8 @@ fn rms_norm(
         weight: weight.elements(),
         epsilon,
     };
-    let truth = RmsNorm::new(input, contract.rms_norm(case.k))?;
+    let tolerance = contract.rms_norm(case.k).ok_or(OracleError::NoTolerance("rms_norm"))?;
+    let truth = RmsNorm::new(input, tolerance)?;
     let (data, scales) = (outputs.get("data"), outputs.get("scales"));
     let mut found = mxfp4(&verify_mxfp4(&truth, data, case.k / 2, scales, layout, rule)?);
     if let Some(normed) = outputs.find("normed") {

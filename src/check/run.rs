@@ -9,7 +9,7 @@ use super::compare::Comparison;
 use super::{Finding, Verdict, inputs, oracle};
 use crate::device::OpenDevice;
 use crate::envelope::{self, Spread};
-use crate::ops::{self, Case, Contract, Problem, Resident, Tensors};
+use crate::ops::{self, Case, Contract, Fill, Problem, Resident, Tensors};
 use crate::registry::Instance;
 use crate::{Error, Result};
 
@@ -108,7 +108,9 @@ impl Checker {
         let Err((error, schedule)) = outcome else { return Ok(outcome.ok().flatten()) };
         verdict.findings.push(match error.fault() {
             Some(fault) => Finding::Fault { fault: fault.clone(), schedule: schedule.to_string() },
-            None => Finding::Call { message: error.to_string() },
+            None if is_the_kernels(&error) => Finding::Call { message: error.to_string() },
+            // No memory, no device: that says nothing about the kernel.
+            None => return Err(Error::Device(error)),
         });
         // The device refuses all work until it is reset, which needs everything on it to be gone.
         drop(resident);
@@ -129,17 +131,19 @@ impl Checker {
         let mut schedule = Schedule { index: 0, seed: None, late: false };
         let function = self.function(instance).map_err(|e| (e, schedule))?;
         let open = self.device();
-        let resident = slot.insert(Resident::new(open, problem, tensors).map_err(|e| (e, schedule))?);
+        let resident = slot.insert(Resident::new(open, problem).map_err(|e| (e, schedule))?);
         let stream = Stream::null(&open.device);
         let mut first: Option<Tensors> = None;
         for index in 0..self.schedules {
             schedule = Schedule::nth(index, self.seed);
             let mut step = || -> hip::Result<_> {
                 schedule.apply(open)?;
-                resident.reset(problem, poison(index))?;
+                resident.reset(problem, tensors, Fill::nth(index))?;
                 resident.launch(problem, &function, &stream)?;
                 stream.synchronize()?;
-                resident.outputs(problem)
+                let (outputs, mut changed) = resident.outputs(problem)?;
+                changed.extend(resident.changed_inputs(problem, tensors)?);
+                Ok((outputs, changed))
             };
             let (outputs, changed) = step().map_err(|e| (e, schedule))?;
             verdict.schedules += 1;
@@ -158,13 +162,8 @@ impl Checker {
         {
             schedule = Schedule::nth(0, self.seed);
             verdict.spreads =
-                spreads(open, resident, problem, &function, first).map_err(|e| (e, schedule))?;
+                spreads(open, resident, (problem, tensors), &function, first).map_err(|e| (e, schedule))?;
         }
-        let changed = resident.changed_inputs(problem, tensors).map_err(|e| (e, schedule))?;
-        let schedule = "any of them".to_owned();
-        verdict.findings.extend(
-            changed.into_iter().map(|changed| Finding::Changed { changed, schedule: schedule.clone() }),
-        );
         Ok(first)
     }
 
@@ -184,7 +183,8 @@ impl Checker {
 }
 
 impl Schedule {
-    /// In order first; then seeded orders, every other one with late results.
+    /// In order first; then seeded orders, every other one with late results and other garbage in what the
+    /// kernel has not written.
     #[must_use]
     pub fn nth(index: u32, seed: u64) -> Self {
         match index {
@@ -205,7 +205,8 @@ impl Schedule {
         }
         let seed = self.seed.map_or("none".to_owned(), |s| s.to_string());
         open.runtime.set_option("seed", &seed)?;
-        open.runtime.set_option("late_delivery", if self.late { "1" } else { "0" })
+        open.runtime.set_option("late_delivery", if self.late { "1" } else { "0" })?;
+        open.runtime.set_option("garbage", if self.late { "huge" } else { "nan" })
     }
 }
 
@@ -223,7 +224,7 @@ impl fmt::Display for Schedule {
 fn spreads(
     open: &OpenDevice,
     resident: &mut Resident,
-    problem: &Problem,
+    (problem, tensors): (&Problem, &Tensors),
     function: &Function,
     first: &Tensors,
 ) -> hip::Result<Vec<Spread>> {
@@ -235,7 +236,7 @@ fn spreads(
     let stream = Stream::null(&open.device);
     Schedule { index: 0, seed: None, late: false }.apply(open)?;
     let others = envelope::each_other(open, base, || {
-        resident.reset(problem, poison(0))?;
+        resident.reset(problem, tensors, Fill::nth(0))?;
         resident.launch(problem, function, &stream)?;
         stream.synchronize()?;
         resident.outputs(problem)
@@ -250,9 +251,11 @@ fn spreads(
     Ok(spreads)
 }
 
-/// Another one for neighbouring runs, so that a byte that is never written shows as a difference.
-fn poison(index: u32) -> u8 {
-    if index.is_multiple_of(2) { 0xa5 } else { 0x5a }
+/// Whether an error without a fault is about the kernel: it cannot be launched, or did not come to its end.
+fn is_the_kernels(error: &hip::Error) -> bool {
+    const CALLS: [&str; 4] =
+        ["hipModuleLoadData", "hipModuleGetFunction", "hipModuleLaunchKernel", "hipStreamSynchronize"];
+    matches!(error, hip::Error::Call(call) if CALLS.contains(&call.call))
 }
 
 fn wrong(comparison: &Comparison) -> Option<Finding> {

@@ -18,7 +18,29 @@ pub struct Resident {
     inputs: Vec<DeviceBuffer<u8>>,
     outputs: Vec<Memory>,
     addresses: Vec<(&'static str, u64)>,
-    poison: u8,
+    fill: Fill,
+}
+
+/// What fills memory around and before data. Two runs with different fills show what one would hide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fill {
+    /// Outputs before the launch, and the gaps between their rows: a byte that is never written keeps it.
+    pub poison: u8,
+    /// The gaps between the rows of inputs.
+    pub gap: u8,
+}
+
+impl Fill {
+    /// For run number `index` of a case. Input gaps are NaN in every float format, then large and finite in
+    /// every one: a maximum ignores the first, nothing is ordered above it.
+    #[must_use]
+    pub fn nth(index: u32) -> Self {
+        if index.is_multiple_of(2) {
+            Self { poison: 0xa5, gap: 0xff }
+        } else {
+            Self { poison: 0x5a, gap: 0x7b }
+        }
+    }
 }
 
 /// Bytes that a kernel changed although they are not its own.
@@ -62,8 +84,6 @@ enum Memory {
     Guarded(GuardedBuffer<u8>),
 }
 
-/// What fills the gaps of inputs: NaN in every float format, so that a stray read shows.
-const INPUT_GAP: u8 = 0xff;
 /// At least so many bytes of guard on either side.
 const GUARD_BYTES: usize = 16 * 1024;
 /// Tensors that span more are written and read row by row: most of them is never touched.
@@ -89,29 +109,24 @@ impl Tensors {
 }
 
 impl Resident {
-    /// Allocates everything and copies the inputs in. Outputs wait for [`reset`](Self::reset).
+    /// Allocates everything. What it holds waits for [`reset`](Self::reset).
     ///
     /// # Errors
-    /// Those of allocating and copying.
-    pub fn new(open: &OpenDevice, problem: &Problem, tensors: &Tensors) -> Result<Self> {
+    /// Those of allocating.
+    pub fn new(open: &OpenDevice, problem: &Problem) -> Result<Self> {
         let surround = if open.is_virtual() { Surround::Exact } else { Surround::Bands };
-        Self::with_surround(open, problem, tensors, surround)
+        Self::with_surround(open, problem, surround)
     }
 
     /// [`new`](Self::new) with a choice of what lies around the outputs. Sparse ones have no bands.
     ///
     /// # Errors
     /// As there.
-    pub fn with_surround(
-        open: &OpenDevice,
-        problem: &Problem,
-        tensors: &Tensors,
-        surround: Surround,
-    ) -> Result<Self> {
-        let mut resident = Self { inputs: Vec::new(), outputs: Vec::new(), addresses: Vec::new(), poison: 0 };
+    pub fn with_surround(open: &OpenDevice, problem: &Problem, surround: Surround) -> Result<Self> {
+        let fill = Fill::nth(0);
+        let mut resident = Self { inputs: Vec::new(), outputs: Vec::new(), addresses: Vec::new(), fill };
         for input in &problem.inputs {
-            let mut buffer = DeviceBuffer::new(&open.device, input.layout.span_bytes())?;
-            write_rows(buffer.as_mut_slice(), input.layout, Some(tensors.get(input.name)), INPUT_GAP)?;
+            let buffer = DeviceBuffer::new(&open.device, input.layout.span_bytes())?;
             resident.addresses.push((input.name, buffer.address()));
             resident.inputs.push(buffer);
         }
@@ -129,15 +144,18 @@ impl Resident {
         Ok(resident)
     }
 
-    /// Fills the outputs, gaps included, with `poison`; those that start at zero get zeros.
+    /// Copies the inputs in and fills the outputs, gaps included, with poison; those that start at zero get zeros.
     ///
     /// # Errors
     /// Those of copying.
-    pub fn reset(&mut self, problem: &Problem, poison: u8) -> Result<()> {
-        self.poison = poison;
+    pub fn reset(&mut self, problem: &Problem, tensors: &Tensors, fill: Fill) -> Result<()> {
+        self.fill = fill;
+        for (input, buffer) in problem.inputs.iter().zip(&mut self.inputs) {
+            write_rows(buffer.as_mut_slice(), input.layout, Some(tensors.get(input.name)), fill.gap)?;
+        }
         for (output, memory) in problem.outputs.iter().zip(&mut self.outputs) {
             let fill = match output.start {
-                Start::Poison => poison,
+                Start::Poison => fill.poison,
                 Start::Zero => 0,
             };
             write_rows(memory.as_mut_slice()?, output.layout, None, fill)?;
@@ -164,7 +182,7 @@ impl Resident {
     pub fn outputs(&self, problem: &Problem) -> Result<(Tensors, Vec<Changed>)> {
         let (mut tensors, mut changed) = (Tensors::default(), Vec::new());
         for (output, memory) in problem.outputs.iter().zip(&self.outputs) {
-            let fill = if output.start == Start::Zero { 0 } else { self.poison };
+            let fill = if output.start == Start::Zero { 0 } else { self.fill.poison };
             let (bytes, gap) = read_rows(memory.as_slice()?, output.layout, fill)?;
             changed.extend(gap.map(|(at, bytes)| Changed {
                 tensor: output.name,
@@ -194,7 +212,7 @@ impl Resident {
     pub fn changed_inputs(&self, problem: &Problem, tensors: &Tensors) -> Result<Vec<Changed>> {
         let mut changed = Vec::new();
         for (input, buffer) in problem.inputs.iter().zip(&self.inputs) {
-            let (bytes, gap) = read_rows(buffer.as_slice(), input.layout, INPUT_GAP)?;
+            let (bytes, gap) = read_rows(buffer.as_slice(), input.layout, self.fill.gap)?;
             let differs = |at, bytes| Changed { tensor: input.name, place: Place::Input, at, bytes };
             changed.extend(gap.map(|(at, bytes)| differs(at, bytes)));
             let before = tensors.get(input.name);

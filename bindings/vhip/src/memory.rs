@@ -102,7 +102,7 @@ fn withdraw(device: &VirtualDevice, allocation: &Allocation) {
 fn refusal(error: MemoryError) -> hipError_t {
     eprintln!("vhip: {error}");
     match error {
-        MemoryError::OutOfMemory { .. } => hipError_t::hipErrorOutOfMemory,
+        MemoryError::OutOfMemory { .. } | MemoryError::HostRefused { .. } => hipError_t::hipErrorOutOfMemory,
         _ => hipError_t::hipErrorInvalidValue,
     }
 }
