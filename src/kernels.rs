@@ -7,6 +7,7 @@ use std::thread;
 
 use rocm_toolchain::{Built, Compiler, Params, Progress, Provisioner, Search, Toolchain};
 
+use crate::code::CodeObject;
 use crate::registry::{self, Instance, Operator, Resources};
 use crate::{Error, Result};
 
@@ -77,12 +78,22 @@ impl Kernels {
         let chosen = self.select(filters)?;
         let &[only] = chosen.as_slice() else { return Err(Error::NotOneKernel { count: chosen.len() }) };
         let path = only.path();
-        let bytes = fs::read(file).map_err(|source| Error::Read { path: file.into(), source })?;
+        let object = CodeObject::read(file)?;
         let broken = |reason: String| Error::CodeObject { path: file.into(), reason };
-        let notes = rocm_toolchain::read_notes(&bytes).map_err(|e| broken(e.to_string()))?;
-        let Some(note) = notes.iter().find(|n| n.name == only.symbol) else {
-            return Err(broken(format!("it has no kernel {}", only.symbol)));
+        let (_, note) = object.kernel(Some(&only.symbol))?;
+        // Other arguments would be read as these.
+        let explicit = |n: &rocm_toolchain::KernelNote| -> Vec<(String, u32, u32)> {
+            n.explicit_args().map(|a| (a.kind.clone(), a.offset, a.size)).collect()
         };
+        let own = rocm_toolchain::read_notes(&only.code_object).map_err(|e| broken(e.to_string()))?;
+        let own = own.iter().find(|n| n.name == only.symbol).map(explicit).unwrap_or_default();
+        if explicit(note) != own {
+            return Err(broken(format!(
+                "its kernel {} does not take the struct {}",
+                only.symbol, only.params
+            )));
+        }
+        let bytes = object.elf().to_vec();
         let resources = resources(note, rocm_toolchain::waves_per_simd(note, only.dynamic_lds_bytes));
         let instance = self.instances.iter_mut().find(|i| i.path() == path).expect("it was just selected");
         instance.sha256 = sha256(&bytes).into();
@@ -134,15 +145,24 @@ pub fn cache_folder(kernels: &Path) -> PathBuf {
     base.unwrap_or_else(env::temp_dir).join("mi355x").join(&key[..16])
 }
 
-/// The compiler that a build script would use, fetched into `workspace` where there is none.
+/// The compiler that a build script would use; where there is none, that of the source tree which this program was
+/// built from, fetched if need be. No other folder's set-up script is ever run.
 ///
 /// # Errors
 /// Those of [`rocm_toolchain::find`] and [`rocm_toolchain::provision`].
 pub fn find_or_provision(workspace: &Path) -> Result<Toolchain> {
     match rocm_toolchain::find(&Search::from_env(workspace)) {
-        Err(rocm_toolchain::Error::NotFound { .. }) => {
-            let (toolchain, summary) =
-                rocm_toolchain::provision(Provisioner::new(workspace, Progress::Stderr))?;
+        Err(rocm_toolchain::Error::NotFound { looked_at }) => {
+            let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+            let provisioner = Provisioner::new(own, Progress::Stderr);
+            if !provisioner.off && provisioner.prefix.join("bin/hipcc").is_file() {
+                return Ok(rocm_toolchain::find(&Search::from_env(own))?);
+            }
+            if !provisioner.off && !provisioner.script.is_file() {
+                // The program left its source tree.
+                return Err(rocm_toolchain::Error::NotFound { looked_at }.into());
+            }
+            let (toolchain, summary) = rocm_toolchain::provision(provisioner)?;
             eprintln!("{summary}");
             Ok(toolchain)
         }
@@ -150,12 +170,11 @@ pub fn find_or_provision(workspace: &Path) -> Result<Toolchain> {
     }
 }
 
-/// The nearest folder above `folder`, or above the current one, that holds a `.rocm` or the script that
-/// makes it; else the current one.
+/// The nearest folder above `folder`, or above the current one, that holds a `.rocm`; else the current one.
 #[must_use]
 pub fn workspace_of(folder: &Path) -> PathBuf {
     let here = env::current_dir().unwrap_or_else(|_| ".".into());
-    let holds = |f: &&Path| f.join(".rocm").is_dir() || f.join("tools/setup-rocm.sh").is_file();
+    let holds = |f: &&Path| f.join(".rocm").is_dir();
     let found = folder.ancestors().find(holds).or_else(|| here.ancestors().find(holds));
     found.map_or_else(|| here.clone(), Path::to_owned)
 }

@@ -7,6 +7,7 @@
 //! | key | variable | values | default | what it does |
 //! | --- | --- | --- | --- | --- |
 //! | `seed` | `MI355X_VIRTUAL_SEED` | 0 to 2^64 − 1, `none` | `none` | order of waves and workgroups: random from this seed, or ascending |
+//! | `turn` | `MI355X_VIRTUAL_TURN` | 0 to 2^64 − 1 | 0 | instructions that a wave issues before the next one's turn (with a seed: at most); 1 is lockstep, 0 long turns |
 //! | `late_delivery` | `MI355X_VIRTUAL_LATE_DELIVERY` | `0`, `1` | `0` | memory results arrive at the covering `s_waitcnt` only, so that a missing wait gives wrong numbers |
 //! | `instruction_budget` | `MI355X_VIRTUAL_INSTRUCTION_BUDGET` | 1 to 2^64 − 1, `default` | 2^30 | instructions that one wave may issue before it counts as an endless loop |
 //! | `threads` | `MI355X_VIRTUAL_THREADS` | 1 to 1024, `all` | `all` | host threads of a launch |
@@ -44,8 +45,9 @@ const UNKNOWN_KEY: c_int = 1;
 const BAD_VALUE: c_int = 2;
 
 /// The keys, in the order of the table above.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "seed",
+    "turn",
     "late_delivery",
     "instruction_budget",
     "threads",
@@ -135,6 +137,7 @@ fn set(options: &mut Options, key: &str, value: &str) -> c_int {
             &mut options.run.seed,
             if value == "none" { Some(None) } else { value.parse().ok().map(Some) },
         ),
+        "turn" => store(&mut options.run.turn, value.parse().ok()),
         "late_delivery" => store(&mut options.run.late_delivery, switch(value)),
         "instruction_budget" => {
             let budget = if value == "default" { Some(DEFAULT_BUDGET) } else { value.parse().ok() };

@@ -173,7 +173,9 @@ fn random_words_read_as_llvm_mc_reads_them() {
             });
         }
     });
-    failures.into_inner().unwrap().report("random words", words);
+    let failures = failures.into_inner().unwrap();
+    assert!(failures.instructions >= words, "{} instructions in {words} tries", failures.instructions);
+    failures.report("random words", words);
 }
 
 #[derive(Default)]

@@ -213,8 +213,10 @@ fn bundled(bytes: &[u8]) -> Result<&[u8], LoadError> {
     for _ in 0..count {
         let (offset, size, length) = (read(take(8)?), read(take(8)?), read(take(8)?));
         let target = String::from_utf8_lossy(take(usize::try_from(length).map_err(|_| bad())?)?).into_owned();
-        let processor = target.rsplit("--").next().unwrap_or("").split(':').next().unwrap_or("");
-        if processor == "gfx950" && !target.starts_with("host") {
+        // A bundle's entry has the offload kind in front of the target.
+        let (kind, triple) = target.split_once('-').unwrap_or(("", &target));
+        let gfx950 = processor(triple).split(':').next() == Some("gfx950");
+        if gfx950 && kind != "host" {
             let end = offset.checked_add(size).ok_or_else(bad)?;
             return bytes.get(offset as usize..end as usize).ok_or_else(bad);
         }
@@ -367,7 +369,7 @@ impl<'a> Elf<'a> {
             while let Some(note) = notes.next().map_err(malformed("notes"))? {
                 if note.n_type(LE).0 == NT_AMDGPU_METADATA && note.name() == b"AMDGPU" {
                     let metadata = metadata::parse(note.desc())?;
-                    let processor = metadata.target.as_deref().and_then(|target| target.rsplit("--").next());
+                    let processor = metadata.target.as_deref().map(processor);
                     return match processor {
                         Some(processor) if processor.split(':').next() != Some("gfx950") => {
                             Err(LoadError::WrongTarget { found: processor.to_owned() })
@@ -379,6 +381,12 @@ impl<'a> Elf<'a> {
         }
         Err(LoadError::Metadata { reason: "there is none".into() })
     }
+}
+
+/// What stands behind the four parts of a target's triple, features included: `gfx950:xnack-` of
+/// `amdgcn-amd-amdhsa--gfx950:xnack-`. Triton's triples have no empty part: `amdgpu9.50-amd-amdhsa-unknown-gfx950`.
+fn processor(target: &str) -> &str {
+    target.splitn(5, '-').nth(4).unwrap_or(target)
 }
 
 /// Zeros that a segment may add.
@@ -419,5 +427,24 @@ fn machine_name(mach: u32) -> String {
         0x41 => "gfx1100".into(),
         0x4e => "gfx1201".into(),
         other => format!("AMDGPU machine {other:#x}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_processor_stands_behind_every_compilers_triple() {
+        let cases = [
+            ("amdgcn-amd-amdhsa--gfx950", "gfx950"),
+            ("amdgcn-amd-amdhsa--gfx950:sramecc+:xnack-", "gfx950:sramecc+:xnack-"),
+            ("amdgpu9.50-amd-amdhsa-unknown-gfx950", "gfx950"),
+            ("amdgcn-amd-amdhsa-unknown-gfx9-4-generic", "gfx9-4-generic"),
+            ("gfx950", "gfx950"),
+        ];
+        for (target, expected) in cases {
+            assert_eq!(processor(target), expected, "{target}");
+        }
     }
 }

@@ -58,6 +58,10 @@ pub struct Launch<'a> {
 pub struct RunOptions {
     /// Random order of waves and workgroups from this seed; in order without.
     pub seed: Option<u64>,
+    /// Instructions that a wave issues before the next one of its workgroup has its turn: exactly so many without
+    /// a seed, at most so many with one; 0 is long without a seed and 48 with one. 1 is lockstep, the order that is
+    /// nearest to hardware's: kernels that lack a barrier but leave time for one are right in it.
+    pub turn: u64,
     /// Deliver memory results at the covering `s_waitcnt` only: a missing wait gives wrong numbers.
     pub late_delivery: bool,
     /// Instructions that one wave may issue; 0 is [`DEFAULT_BUDGET`].
@@ -102,6 +106,7 @@ impl Default for RunOptions {
     fn default() -> RunOptions {
         RunOptions {
             seed: None,
+            turn: 0,
             late_delivery: false,
             instruction_budget: DEFAULT_BUDGET,
             threads: 0,
@@ -552,6 +557,7 @@ impl Job<'_> {
             };
             let schedule = Schedule {
                 seed: self.launch.options.seed.map(|seed| seed ^ Random(index).next()),
+                turn: self.launch.options.turn,
                 budget,
                 strict_barriers: !self.launch.options.divergent_barriers,
             };

@@ -23,6 +23,8 @@ pub(crate) trait Observer {
 pub(crate) struct Schedule {
     /// Random turns from this state on.
     pub seed: Option<u64>,
+    /// Instructions of a turn, with a seed the most; 0 is [`TURN`] or [`SHORT_TURN`].
+    pub turn: u64,
     /// Instructions that one wave may issue in its life.
     pub budget: u64,
     /// Report waves that disagree about a barrier; the hardware only counts arrivals.
@@ -57,7 +59,12 @@ pub(crate) fn run<O: Observer>(
                 continue;
             }
             ready = true;
-            let turn = random.as_mut().map_or(TURN, |random| 1 + random.below(SHORT_TURN));
+            let turn = match (&mut random, schedule.turn) {
+                (None, 0) => TURN,
+                (None, turn) => turn,
+                (Some(random), 0) => 1 + random.below(SHORT_TURN),
+                (Some(random), turn) => 1 + random.below(turn),
+            };
             let until = schedule.budget.min(wave.issued.saturating_add(turn));
             issue(wave, program, cx, until, observer).map_err(|fault| (index, fault))?;
             if wave.status == Status::Ready && wave.issued >= schedule.budget {
@@ -214,7 +221,7 @@ mod tests {
         let program = Program::new(0, text, &[0]);
         let memory = Memory::new(1 << 16).view();
         let mut lds = Vec::new();
-        let schedule = Schedule { seed: None, budget, strict_barriers: strict };
+        let schedule = Schedule { seed: None, turn: 0, budget, strict_barriers: strict };
         run(waves, &program, &mut Cx::new(&mut lds, &memory), schedule, &mut Silent)
             .map_err(|(index, fault)| (index, fault.kind))
     }

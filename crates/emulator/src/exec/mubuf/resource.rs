@@ -3,9 +3,10 @@
 //! GFX9's rules (ISA 9.1.5): the offset is VGPR offset + instruction offset. A *raw* buffer counts
 //! `num_records` in bytes; a dword is out of range if its offset ≥ `num_records` − scalar offset. A
 //! *structured* one (stride ≠ 0, and an index from a VGPR or the lane) counts it in strides; a dword is
-//! out of range if its index ≥ `num_records` or its offset ≥ stride. Out of range, loads give 0 and
-//! stores and atomics do nothing, dword by dword. A buffer with a stride but without an index is raw:
-//! Triton's descriptors with a cache-swizzle stride rely on bytes.
+//! out of range if its index ≥ `num_records`, or, in a swizzled buffer, if its offset ≥ stride. (Without
+//! swizzling an offset may pass the stride: hand-written kernels store 16 bytes per index of a buffer with
+//! stride 4.) Out of range, loads give 0 and stores and atomics do nothing, dword by dword. A buffer with a
+//! stride but without an index is raw: Triton's descriptors with a cache-swizzle stride rely on bytes.
 
 use crate::{lanes::Lanes, op::Arg, wave::Wave};
 
@@ -114,7 +115,8 @@ impl Resource {
         let mut aim = Aim::all(addresses, exec);
         for (dword, live) in aim.live.iter_mut().enumerate().take(bytes.div_ceil(4) as usize) {
             let inside = |lane: &usize| {
-                index(*lane) < self.num_records as u64 && offset(*lane) + 4 * (dword as u64) < self.stride
+                index(*lane) < self.num_records as u64
+                    && (!self.swizzle || offset(*lane) + 4 * (dword as u64) < self.stride)
             };
             *live &= mask_of(inside);
         }
