@@ -108,6 +108,12 @@ fn a_barrier_that_a_wave_skips_is_a_fault_at_the_barrier() {
 }
 
 #[test]
+fn a_store_behind_the_lds_is_a_fault() {
+    let (fault, _) = fault("lds_past_end", "lds-out-of-bounds", "ds_write_b32");
+    assert!(fault["message"].as_str().unwrap().contains("beyond the workgroup's 1024 bytes"), "{fault:#}");
+}
+
+#[test]
 fn an_endless_loop_is_a_fault_within_it() {
     let (fault, _) = fault("endless_loop", "budget", "");
     assert!(fault["message"].as_str().unwrap().contains("endless loop"), "{fault:#}");

@@ -1,0 +1,14 @@
+// The last lane's word lies one place behind the workgroup's LDS.
+#include "naive.h"
+
+extern "C" __global__ __launch_bounds__(THREADS) void quantise_mxfp4(QuantiseMxfp4 p) {
+  __shared__ uint32_t wanted[THREADS];
+  const uint32_t groups = p.k / 32;
+  wanted[threadIdx.x + 1] = block_index();
+  __syncthreads();
+  const uint32_t other = wanted[(threadIdx.x ^ 64) + 1];
+  if (other >= p.m * groups) return;
+  const uint64_t row = other / groups, group = other % groups;
+  const uint16_t* x = (const uint16_t*)p.x + row * p.x_stride + group * 32;
+  quantise_block(x, p.data + row * p.data_stride + group * 16, p.scales + other, p.amax_floor, scale_even, low_first);
+}
