@@ -56,7 +56,7 @@ impl Random {
     }
 
     /// Damages `bytes` within `range` at one to eight places.
-    fn damage(&mut self, bytes: &mut Vec<u8>, range: std::ops::Range<usize>) {
+    fn damage(&mut self, bytes: &mut [u8], range: std::ops::Range<usize>) {
         for _ in 0..=self.below(8) {
             let at = range.start + self.below(range.len());
             match self.below(4) {
