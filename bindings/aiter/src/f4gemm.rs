@@ -110,7 +110,7 @@ pub struct F4Operands<'a> {
     pub a_scale: DeviceSlice<'a, u8>,
     /// E8M0 scales of B, [`ScaleShuffle::dense`]`(N, K/32)`; the padding may hold anything.
     pub b_scale: DeviceSlice<'a, u8>,
-    /// Weight of the product; 1 for kernels without [`F4Limits::alpha`].
+    /// Weight of the product; 1 for kernels without that factor.
     pub alpha: f32,
     /// The result, `[M, N]` bf16. With a split it must be zero before the launch: the parts are added atomically.
     pub out: DeviceSliceMut<'a, u16>,

@@ -47,7 +47,7 @@ const DEVIATIONS: f64 = 8.0;
 /// ε = e^δ - 1 + steps·u; ε is the largest over the keys. Normalisation divides by the sum of exponentials, which
 /// errs by ε + n·u, and the second product adds n terms with n·u. Storing probabilities errs by a = (ρ·p + floor)·|v|
 /// per term; these errors are roundings to nearest of unrelated numbers, so that their sum is bounded by the smaller
-/// of Σa and 8·√Σa² (see [`DEVIATIONS`]).
+/// of Σa and 8·√Σa² (see `DEVIATIONS`).
 pub fn attention(query: AttentionQuery<'_>, values: usize, rounding: AttentionRounding) -> AttentionHead {
     let unit = 2.0_f64.powi(-23);
     let mut scores = Vec::with_capacity(query.keys.len());
