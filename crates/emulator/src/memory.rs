@@ -147,7 +147,7 @@ impl Memory {
     }
 
     /// Frees the allocation that starts at `address`. Its pages go back to the host once no launch
-    /// holds a [`View`] of them; its addresses stay unused for a while, so that stale pointers fault.
+    /// holds a view of them; its addresses stay unused for a while, so that stale pointers fault.
     ///
     /// # Errors
     /// [`MemoryError::Freed`] for a double free, [`MemoryError::NotABase`] inside an allocation,
