@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn bytes_and_codes_are_the_same_elements() {
         for dtype in Dtype::ALL {
-            let bytes: Vec<u8> = (0..16).map(|i| i * 17 + 3).collect();
+            let bytes: Vec<u8> = (0..16_u8).map(|i| i.wrapping_mul(17).wrapping_add(3)).collect();
             let codes: Vec<u64> = dtype.codes(&bytes).collect();
             assert_eq!(dtype.bytes(codes.len()), Some(16), "{dtype}");
             assert_eq!(dtype.pack(&codes), bytes, "{dtype}");
