@@ -10,7 +10,9 @@ mod silu_mul;
 use numerics::mx::{Mxfp4Rule, ScaleRounding};
 use reference::ScaleLayout;
 
-use super::{Case, Depth, Element, Extent, Gap, Layout, Pattern, Problem, Values, declaration};
+use super::{
+    Case, Depth, Element, Extent, Gap, Layout, Output, Pattern, Problem, Start, Values, declaration,
+};
 use crate::Result;
 use crate::dtype::Dtype;
 use crate::registry::Instance;
@@ -122,6 +124,15 @@ fn packed_rows(case: &Case) -> Layout {
 /// A scale buffer: one row, padding included.
 fn scale_bytes(case: &Case, layout: ScaleLayout) -> Layout {
     Layout::packed(1, layout.len(case.m, case.k / BLOCK))
+}
+
+/// What every kernel that makes MXFP4 writes: packed codes, and their scales in `layout`.
+fn mxfp4_outputs(case: &Case, layout: ScaleLayout) -> Vec<Output> {
+    let start = Start::Poison;
+    vec![
+        Output { name: "data", dtype: Dtype::E2m1, layout: packed_rows(case), start },
+        Output { name: "scales", dtype: Dtype::E8m0, layout: scale_bytes(case, layout), start },
+    ]
 }
 
 /// The problem's size with scales in `layout`.

@@ -1,7 +1,7 @@
 //! Plain quantisation to MXFP4.
 
 use super::*;
-use crate::ops::{Content, Geometry, Input, Kind, Output, Span, Start};
+use crate::ops::{Content, Geometry, Input, Kind, Span};
 use crate::registry::quant::QuantiseMxfp4;
 
 pub(super) fn cases(instance: &Instance) -> Result<Vec<Case>> {
@@ -28,15 +28,7 @@ pub(super) fn problem(instance: &Instance, case: Case) -> Result<Problem> {
         layout: x,
         content: Content::Elements { element, span, exponents: element.wide() },
     }];
-    let outputs = vec![
-        Output { name: "data", dtype: Dtype::E2m1, layout: data, start: Start::Poison },
-        Output {
-            name: "scales",
-            dtype: Dtype::E8m0,
-            layout: scale_bytes(&case, scales),
-            start: Start::Poison,
-        },
-    ];
+    let outputs = mxfp4_outputs(&case, scales);
     // Per element one comparison and one scaling.
     let traffic = Problem::traffic_of(&inputs, &outputs, 2 * case.m * case.k);
     let arguments = QuantiseMxfp4 {

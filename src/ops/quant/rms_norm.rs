@@ -33,15 +33,7 @@ pub(super) fn problem(instance: &Instance, case: Case) -> Result<Problem> {
             content: Content::Weights { element },
         },
     ];
-    let mut outputs = vec![
-        Output { name: "data", dtype: Dtype::E2m1, layout: data, start: Start::Poison },
-        Output {
-            name: "scales",
-            dtype: Dtype::E8m0,
-            layout: scale_bytes(&case, scales),
-            start: Start::Poison,
-        },
-    ];
+    let mut outputs = mxfp4_outputs(&case, scales);
     if case.optional {
         inputs.push(Input { name: "residual", layout: rows, content: numbers });
         outputs.push(Output {

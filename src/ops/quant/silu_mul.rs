@@ -1,7 +1,7 @@
 //! silu(gate) · up, quantised to MXFP4.
 
 use super::*;
-use crate::ops::{Content, Geometry, Input, Kind, Output, Span, Start};
+use crate::ops::{Content, Geometry, Input, Kind, Span};
 use crate::registry::quant::SiluMulMxfp4;
 
 /// Gates and ups for which silu is neither zero nor the identity, and products neither zero nor Inf.
@@ -28,15 +28,7 @@ pub(super) fn problem(instance: &Instance, case: Case) -> Result<Problem> {
         layout: x,
         content: Content::Elements { element, span, exponents: EXPONENTS },
     }];
-    let outputs = vec![
-        Output { name: "data", dtype: Dtype::E2m1, layout: data, start: Start::Poison },
-        Output {
-            name: "scales",
-            dtype: Dtype::E8m0,
-            layout: scale_bytes(&case, scales),
-            start: Start::Poison,
-        },
-    ];
+    let outputs = mxfp4_outputs(&case, scales);
     // Per output: negate, exponential, add, reciprocal, two products, comparison, scaling.
     let traffic = Problem::traffic_of(&inputs, &outputs, 8 * case.m * case.k);
     let arguments = SiluMulMxfp4 {
