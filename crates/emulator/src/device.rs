@@ -102,7 +102,7 @@ impl Device {
             base: module.base,
             program: &module.program,
         };
-        dispatch::run(&self.memory, &kernel, launch, host)
+        dispatch::run(&self.memory, &kernel, launch, host, || ()).map(|(report, ())| report)
     }
 }
 

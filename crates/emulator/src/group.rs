@@ -6,17 +6,12 @@
 
 use crate::{
     fault::{Fault, FaultKind},
+    observe::Observer,
     op::{Arg, Op},
     program::Program,
     simd::execute,
     wave::{Cx, GPR_INDEX, Status, VSKIP, Wave},
 };
-
-/// Watches a wave; the run loop is compiled for each observer.
-pub(crate) trait Observer {
-    /// `op` is about to be executed by `wave`.
-    fn issue(&mut self, wave: &Wave, op: &Op);
-}
 
 /// How waves take turns.
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +76,7 @@ pub(crate) fn run<O: Observer>(
         if schedule.strict_barriers {
             agree(waves)?;
         }
+        observer.release(waves);
         for wave in waves.iter_mut().filter(|wave| wave.status == Status::Barrier) {
             wave.status = Status::Ready;
         }
@@ -103,11 +99,11 @@ fn issue<O: Observer>(
         wave.next_pc = wave.pc + 4 * op.length as u64;
         wave.issued += 1;
         if wave.mode & (GPR_INDEX | VSKIP) == 0 || !op.class.is_vector() {
-            observer.issue(wave, op);
+            observer.issue(wave, op)?;
             execute(wave, op, cx)?;
         } else if wave.mode & VSKIP == 0 {
             let op = indexed(wave, op);
-            observer.issue(wave, &op);
+            observer.issue(wave, &op)?;
             execute(wave, &op, cx)?;
         }
         if wave.status != Status::Ready {
@@ -202,11 +198,6 @@ mod tests {
     use super::*;
     use crate::{lanes::Lanes, memory::Memory};
 
-    struct Silent;
-    impl Observer for Silent {
-        fn issue(&mut self, _wave: &Wave, _op: &Op) {}
-    }
-
     const END: u32 = 0xbf81_0000;
     const BARRIER: u32 = 0xbf8a_0000;
 
@@ -222,7 +213,7 @@ mod tests {
         let memory = Memory::new(1 << 16).view();
         let mut lds = Vec::new();
         let schedule = Schedule { seed: None, turn: 0, budget, strict_barriers: strict };
-        run(waves, &program, &mut Cx::new(&mut lds, &memory), schedule, &mut Silent)
+        run(waves, &program, &mut Cx::new(&mut lds, &memory), schedule, &mut ())
             .map_err(|(index, fault)| (index, fault.kind))
     }
 

@@ -13,6 +13,8 @@ mod code_object;
 mod cost;
 mod device;
 mod dispatch;
+#[allow(dead_code, reason = "what observers read")]
+mod effects;
 mod exec;
 mod fault;
 mod group;
@@ -20,8 +22,11 @@ mod host;
 mod lanes;
 mod memory;
 mod metadata;
+#[allow(dead_code, reason = "what observers read")]
+mod observe;
 mod op;
 mod pending;
+#[allow(dead_code, reason = "what observers read")]
 mod program;
 mod simd;
 mod wave;

@@ -1,6 +1,8 @@
 //! The code of one code object, decoded once.
 
-use crate::{exec, op::Op};
+use std::sync::OnceLock;
+
+use crate::{effects::Effects, exec, op::Op};
 
 /// All instructions of a code object and where they are.
 #[derive(Debug)]
@@ -12,6 +14,8 @@ pub(crate) struct Program {
     slots: Vec<u32>,
     /// The code, for the text of faults.
     text: Vec<u8>,
+    /// What the instructions read and write, by index into `ops`; made when somebody asks.
+    effects: OnceLock<Vec<Option<Effects>>>,
 }
 
 impl Program {
@@ -42,18 +46,44 @@ impl Program {
             at += op.length as usize;
             ops.push(op);
         }
-        Program { base, ops, slots, text }
+        Program { base, ops, slots, text, effects: OnceLock::new() }
     }
 
     /// The instruction at an address.
     #[inline(always)]
     pub(crate) fn at(&self, pc: u64) -> Option<&Op> {
+        self.ops.get(self.index(pc)?)
+    }
+
+    /// The index of the instruction at an address, from 0 in the order of the code; beyond [`Program::len`]
+    /// within an instruction.
+    #[inline(always)]
+    pub(crate) fn index(&self, pc: u64) -> Option<usize> {
         let offset = pc.wrapping_sub(self.base);
         if !offset.is_multiple_of(4) {
             return None;
         }
         let slot = *self.slots.get((offset / 4) as usize)?;
-        self.ops.get(slot as usize)
+        Some(slot as usize)
+    }
+
+    /// Number of instructions, words that are none included.
+    pub(crate) fn len(&self) -> usize {
+        self.ops.len()
+    }
+
+    /// What the instructions read and write, by [`Program::index`]; `None` for words that are no instruction.
+    /// The first call decodes the code once more.
+    pub(crate) fn effects(&self) -> &[Option<Effects>] {
+        self.effects.get_or_init(|| {
+            let mut effects = vec![None; self.len()];
+            for (dword, slot) in self.slots.iter().enumerate() {
+                if let Some(effects) = effects.get_mut(*slot as usize) {
+                    *effects = cdna4::decode(&self.text[4 * dword..]).ok().map(|inst| Effects::of(&inst));
+                }
+            }
+            effects
+        })
     }
 
     /// Up to eight bytes of code at an address, and the disassembly.
