@@ -1,4 +1,5 @@
-//! No bytes make the decoder or its accessors panic, and what they say is consistent.
+//! No bytes make the decoder or its accessors panic, and what they say is consistent. `MI355X_FUZZ` multiplies the
+//! number of random inputs.
 
 use cdna4::{DecodeError, Encoding, Field, decode};
 
@@ -49,8 +50,10 @@ fn check(bytes: &[u8]) -> usize {
 
 #[test]
 fn random_bytes_of_any_length() {
+    let factor: u64 =
+        std::env::var("MI355X_FUZZ").map_or(1, |text| text.parse().expect("MI355X_FUZZ is a number"));
     let (mut state, mut decoded) = (7, 0);
-    for _ in 0..2_000_000 {
+    for _ in 0..factor * 2_000_000 {
         let bytes: Vec<u8> = [next(&mut state), next(&mut state), next(&mut state)]
             .iter()
             .flat_map(|x| x.to_le_bytes())
