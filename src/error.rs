@@ -38,6 +38,16 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A kernel does not take operands of this size.
+    #[error("{kernel} does not take {operands}: {reason}")]
+    Shape {
+        /// `op/instance`.
+        kernel: String,
+        /// The operands' size.
+        operands: String,
+        /// What it takes.
+        reason: String,
+    },
     /// The compiler is missing or broken.
     #[error(transparent)]
     Toolchain(rocm_toolchain::Error),
@@ -127,7 +137,9 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::NoMatch { .. } | Self::NotOneKernel { .. } | Self::Option { .. } => exit::USAGE,
+            Self::NoMatch { .. } | Self::NotOneKernel { .. } | Self::Option { .. } | Self::Shape { .. } => {
+                exit::USAGE
+            }
             Self::Toolchain(_) | Self::Runtime { .. } | Self::Read { .. } => exit::ENVIRONMENT,
             Self::Kernels(_)
             | Self::Layout { .. }
@@ -151,6 +163,7 @@ impl Error {
                  `mi355x ops` lists them"
             }
             Self::Option { .. } => "see `mi355x help`",
+            Self::Shape { .. } => "choose another --shape",
             Self::Layout { .. } => {
                 "the host fills this struct: change kernels/<op>/params.h of the source tree and \
                  rebuild the program"

@@ -1,6 +1,6 @@
 //! `mi355x bench`: device times, bytes and operations per second.
 
-use clap::Args;
+use clap::{Args, value_parser};
 use serde::Serialize;
 
 use super::{DeviceArguments, KernelArguments, OutputArguments};
@@ -23,11 +23,20 @@ pub(super) struct Arguments {
     #[arg(long, value_enum)]
     mode: Option<Mode>,
     /// Rows and columns instead of the operator's own shapes
-    #[arg(long, num_args = 2, value_names = ["M", "K"])]
-    shape: Option<Vec<usize>>,
+    #[arg(long, num_args = 2, value_names = ["M", "K"], value_parser = value_parser!(u32).range(1..))]
+    shape: Option<Vec<u32>>,
     /// Samples of each time on a GPU; on the virtual device all are equal, and one is taken
-    #[arg(long, value_name = "N", default_value_t = 30)]
-    samples: usize,
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = value_parser!(u32).range(1..))]
+    samples: u32,
+}
+
+/// What `run.json` says.
+#[derive(Debug, Serialize)]
+struct About<'a> {
+    program: &'static str,
+    device: &'a DeviceRecord,
+    seed: u64,
+    kernels: usize,
 }
 
 /// One line of `results.jsonl`, and one entry of the `--json` document.
@@ -62,7 +71,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
     let open = OpenDevice::open(arguments.device.device)?;
     let device = open.record()?;
     let output = &arguments.output;
-    let mut run = if output.no_store { None } else { Some(Run::create(&output.runs, "bench", &device)?) };
+    let mut run = if output.no_store {
+        None
+    } else {
+        {
+            let about = About {
+                program: concat!("mi355x ", env!("CARGO_PKG_VERSION")),
+                device: &device,
+                seed: arguments.device.seed,
+                kernels: chosen.len(),
+            };
+            Some(Run::create(&output.runs, "bench", &about)?)
+        }
+    };
     let modes: Vec<Mode> = arguments.mode.map_or(vec![Mode::Cold, Mode::Hot], |mode| vec![mode]);
     let mut progress = Progress::new(chosen.len());
     let mut results = Vec::new();
@@ -71,7 +92,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
         for case in cases(arguments, instance)? {
             let mut subject = Subject::new(&open, instance, case, arguments.device.seed)?;
             for &mode in &modes {
-                let samples = subject.samples(mode, arguments.samples)?;
+                let samples = subject.samples(mode, arguments.samples as usize)?;
                 let Traffic { bytes, flop } = subject.traffic();
                 let timed = Timed {
                     kernel: instance.path(),
@@ -107,9 +128,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
 
 fn cases(arguments: &Arguments, instance: &crate::registry::Instance) -> Result<Vec<Case>> {
     let Some(shape) = &arguments.shape else { return ops::bench_cases(instance) };
-    let (m, k) = (shape[0], shape[1]);
-    if m == 0 || k == 0 || !k.is_multiple_of(32) {
-        let reason = "M must be at least 1 and K a positive multiple of 32".to_owned();
+    let (m, k) = (shape[0] as usize, shape[1] as usize);
+    if !k.is_multiple_of(32) {
+        let reason = "K must be a multiple of 32".to_owned();
         return Err(Error::Option { option: "--shape", value: format!("{m} {k}"), reason });
     }
     Ok(vec![Case::new(m, k, ops::Values::Normal)])

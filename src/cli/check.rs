@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use clap::Args;
+use clap::{Args, value_parser};
 use serde::Serialize;
 
 use super::{DeviceArguments, KernelArguments, OutputArguments};
@@ -46,7 +46,7 @@ pub(super) struct Arguments {
     #[arg(long, value_enum, default_value_t = Numerics::Default)]
     numerics: Numerics,
     /// Instructions that one wave of the virtual device may issue before it counts as looping
-    #[arg(long, value_name = "N", default_value_t = 1 << 24)]
+    #[arg(long, value_name = "N", default_value_t = 1 << 24, value_parser = value_parser!(u64).range(1..))]
     instruction_budget: u64,
 }
 

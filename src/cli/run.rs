@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, value_parser};
 use hip::{DeviceFault, Dim3, LaunchConfig, Module};
 use serde::Serialize;
 
@@ -50,7 +50,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     hex: bool,
     /// Instructions that one wave of the virtual device may issue before it counts as looping
-    #[arg(long, value_name = "N", default_value_t = 1 << 30)]
+    #[arg(long, value_name = "N", default_value_t = 1 << 30, value_parser = value_parser!(u64).range(1..))]
     instruction_budget: u64,
     /// Print one JSON document instead of text
     #[arg(long)]

@@ -3,8 +3,8 @@
 use hip::LaunchConfig;
 
 use super::declaration;
-use crate::Result;
 use crate::registry::Instance;
+use crate::{Error, Result};
 
 /// Size of a problem in each of the units that kernels divide by. See the head of `instances.toml`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +34,8 @@ impl Geometry {
     /// Divides `extent` by the instance's one `*_PER_WORKGROUP`, rounding up.
     ///
     /// # Errors
-    /// [`crate::Error::Declaration`] without exactly one of those definitions, without THREADS, or for a
-    /// grid beyond HIP's 2^32 - 1 work-items.
+    /// [`crate::Error::Declaration`] without exactly one of those definitions or without THREADS,
+    /// [`crate::Error::Shape`] for a grid beyond HIP's 2^32 - 1 work-items.
     pub fn of(instance: &Instance, extent: Extent) -> Result<Self> {
         let number = |name: &str| -> Result<Option<usize>> {
             let Some(text) = instance.define(name) else { return Ok(None) };
@@ -65,13 +65,16 @@ impl Geometry {
         };
         let block =
             number("THREADS")?.ok_or_else(|| declaration(instance, "does not define THREADS".into()))?;
-        let (Ok(grid), Ok(block)) = (u32::try_from(grid), u32::try_from(block)) else {
-            return Err(declaration(instance, format!("{grid} workgroups of {block} are beyond HIP")));
-        };
-        if grid.checked_mul(block).is_none() {
-            return Err(declaration(instance, format!("{grid} workgroups of {block} are beyond HIP")));
+        match (u32::try_from(grid), u32::try_from(block)) {
+            (Ok(grid), Ok(block)) if grid.checked_mul(block).is_some() => {
+                Ok(Self { grid, block, lds_bytes: instance.dynamic_lds_bytes })
+            }
+            _ => Err(Error::Shape {
+                kernel: instance.path(),
+                operands: format!("{} elements", extent.elements),
+                reason: format!("HIP launches 2^32 - 1 work-items at most, not {grid} workgroups of {block}"),
+            }),
         }
-        Ok(Self { grid, block, lds_bytes: instance.dynamic_lds_bytes })
     }
 
     /// As HIP takes it.

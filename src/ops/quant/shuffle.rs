@@ -1,6 +1,9 @@
 //! Weights and scales between row-major order and that of the matrix kernels.
 
+use numerics::layout::WeightShuffle;
+
 use super::*;
+use crate::Error;
 use crate::ops::{Content, Direction, Geometry, Input, Kind, Output, Start};
 use crate::registry::quant::{ShuffleScales, ShuffleWeights};
 
@@ -14,6 +17,11 @@ pub(super) fn weight_cases() -> Vec<Case> {
 
 pub(super) fn weights(instance: &Instance, case: Case) -> Result<Problem> {
     let direction = direction(instance)?;
+    WeightShuffle::new(case.m, case.k).map_err(|error| Error::Shape {
+        kernel: instance.path(),
+        operands: format!("{} rows of {} bytes", case.m, case.k),
+        reason: error.to_string(),
+    })?;
     let layout = Layout::packed(1, case.m * case.k);
     let inputs = vec![Input { name: "source", layout, content: Content::Bytes }];
     let outputs = vec![Output { name: "target", dtype: Dtype::U8, layout, start: Start::Poison }];
