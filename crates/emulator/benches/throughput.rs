@@ -1,12 +1,17 @@
 //! Wave instructions per second of one host thread, by kind: loops of one instruction, compiled by hipcc from
 //! `tests/kernels/throughput.hip`. `elem/s` reads as wave instructions per second; the loops' own scalar
-//! instructions, about two in eighteen, are counted too.
+//! instructions, about two in eighteen, are counted too. Then, with `AITER_DIR` at a checkout of AITER, its MXFP4 GEMM
+//! at a decode shape, on one host thread and on two.
+//!
+//! `MI355X_SIMD=avx2` or `portable` limits what handlers may use.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use emulator::{Device, DeviceConfig, Launch, MfmaPolicy, Module, RunOptions};
 
 #[path = "../tests/kernels/compile.rs"]
 mod compile;
+#[path = "../tests/kernels/f4gemm.rs"]
+mod f4gemm;
 
 /// Kernel and loop iterations, for some milliseconds each.
 const KERNELS: [(&str, u32); 10] = [
@@ -74,5 +79,24 @@ fn throughput(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, throughput);
+/// AITER's 32x128 tile at M 16, N 2112, K 7168: 17 workgroups.
+fn whole_gemm(c: &mut Criterion) {
+    let Some(aiter) = std::env::var_os("AITER_DIR").map(std::path::PathBuf::from) else {
+        println!("emulator/f4gemm_32x128_m16_n2112_k7168: skipped, needs AITER_DIR, a checkout of AITER");
+        return;
+    };
+    let gemm = f4gemm::Gemm::new(&aiter, [32, 128], [16, 2112, 7168]);
+    let mut group = c.benchmark_group("f4gemm_32x128_m16_n2112_k7168");
+    group.sample_size(20);
+    for threads in [1, 2] {
+        let options = RunOptions { threads, ..RunOptions::default() };
+        group.throughput(Throughput::Elements(gemm.launch(options).instructions));
+        let id = BenchmarkId::new("host_threads", threads);
+        group.bench_function(id, |b| b.iter(|| gemm.launch(options)));
+    }
+    gemm.check();
+    group.finish();
+}
+
+criterion_group!(benches, throughput, whole_gemm);
 criterion_main!(benches);
