@@ -130,8 +130,7 @@ pub(crate) fn blend(target: &mut Lanes, value: &Lanes, mask: u64) {
     blend_lanes(target, value, mask);
 }
 
-/// [`blend`] in a form that baseline SIMD can do: without shifts by lane.
-#[inline(always)]
+/// [`blend`] without vector instructions of its own.
 fn blend_lanes(target: &mut Lanes, value: &Lanes, mask: u64) {
     const BITS: [u32; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
     for group in 0..8 {
@@ -208,7 +207,13 @@ pub(crate) mod vector {
     /// [`blend`](super::blend).
     #[target_feature(enable = "avx2")]
     pub(super) fn blend_avx2(target: &mut Lanes, value: &Lanes, mask: u64) {
-        super::blend_lanes(target, value, mask);
+        let bits = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+        for group in 0..8 {
+            let byte = _mm256_set1_epi32((mask >> (8 * group)) as i32);
+            let chosen = _mm256_cmpeq_epi32(_mm256_and_si256(byte, bits), bits);
+            let (old, new) = (load256(&target[8 * group..]), load256(&value[8 * group..]));
+            store256(&mut target[8 * group..], _mm256_blendv_epi8(old, new, chosen));
+        }
     }
 
     /// [`blend`](super::blend).
@@ -234,5 +239,49 @@ pub(crate) mod vector {
             store512(&mut result[16 * row..], permuted);
         }
         result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Some masks that vector code gets wrong, and some that it does not.
+    const MASKS: [u64; 8] = [
+        0,
+        !0,
+        1,
+        1 << 63,
+        0x5555_5555_5555_5555,
+        0x8000_0001_8000_0001,
+        0x00ff_ff00_0f0f_f0f0,
+        0xdead_beef_0123_4567,
+    ];
+
+    fn check(blend: impl Fn(&mut Lanes, &Lanes, u64)) {
+        for mask in MASKS {
+            let mut target = Lanes(std::array::from_fn(|lane| lane as u32));
+            blend(&mut target, &Lanes(std::array::from_fn(|lane| 0x8000_0000 | lane as u32)), mask);
+            for lane in 0..64 {
+                let written = (mask >> lane & 1) << 31;
+                assert_eq!(target[lane as usize], written as u32 | lane, "lane {lane} of {mask:#x}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_blend_writes_the_lanes_of_its_mask() {
+        check(blend);
+        check(blend_lanes);
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the CPU has AVX2.
+            check(|target, value, mask| unsafe { vector::blend_avx2(target, value, mask) });
+        }
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx512f") {
+            // SAFETY: the CPU has AVX-512 F.
+            check(|target, value, mask| unsafe { vector::blend_avx512(target, value, mask) });
+        }
     }
 }

@@ -53,7 +53,7 @@ pub(super) fn is_nan(bits: u32) -> bool {
 #[inline(always)]
 pub(super) fn f32x1(wave: &mut Wave, op: &Op, arith: Arith, rule: impl Fn(f32) -> f32) -> Step {
     source!(a, wave, op, 0, Kind::F32);
-    let result = apply(wave.mode, arith, [a], |[a]| rule(a));
+    let result = apply(wave, arith, [a], |[a]| rule(a));
     finish_write(wave, op, result)
 }
 
@@ -62,7 +62,7 @@ pub(super) fn f32x1(wave: &mut Wave, op: &Op, arith: Arith, rule: impl Fn(f32) -
 pub(super) fn f32x2(wave: &mut Wave, op: &Op, arith: Arith, rule: impl Fn(f32, f32) -> f32) -> Step {
     source!(a, wave, op, 0, Kind::F32);
     source!(b, wave, op, 1, Kind::F32);
-    let result = apply(wave.mode, arith, [a, b], |[a, b]| rule(a, b));
+    let result = apply(wave, arith, [a, b], |[a, b]| rule(a, b));
     finish_write(wave, op, result)
 }
 
@@ -72,19 +72,20 @@ pub(super) fn f32x3(wave: &mut Wave, op: &Op, arith: Arith, rule: impl Fn(f32, f
     source!(a, wave, op, 0, Kind::F32);
     source!(b, wave, op, 1, Kind::F32);
     source!(c, wave, op, 2, Kind::F32);
-    let result = apply(wave.mode, arith, [a, b, c], |[a, b, c]| rule(a, b, c));
+    let result = apply(wave, arith, [a, b, c], |[a, b, c]| rule(a, b, c));
     finish_write(wave, op, result)
 }
 
 /// Applies a rule under MODE. `arith` names its exact form for rounding modes other than nearest-even.
 #[inline(always)]
 pub(super) fn apply<const N: usize>(
-    mode: u32,
+    wave: &Wave,
     arith: Arith,
     sources: [&Lanes; N],
     rule: impl Fn([f32; N]) -> f32,
 ) -> Lanes {
     use mode::{ROUND_SINGLE, SINGLE_IN, SINGLE_OUT};
+    let mode = wave.mode;
     let mut result = Lanes::ZERO;
     let mut nan = 0u32;
     if mode & ROUND_SINGLE != 0 && arith != Arith::Exact {
@@ -104,10 +105,25 @@ pub(super) fn apply<const N: usize>(
             result[lane] = flush(value.to_bits(), output);
         }
     }
-    if nan != 0 {
+    // Lanes that are not written need no payload, and often hold NaN: what a register held before.
+    if nan != 0 && any_nan(&result, wave.exec()) {
         settle_nans(&mut result, &sources);
     }
     result
+}
+
+/// Whether a lane of `mask` is NaN.
+#[inline(never)]
+fn any_nan(lanes: &Lanes, mask: u64) -> bool {
+    const BITS: [u32; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
+    let mut found = 0;
+    for group in 0..8 {
+        let byte = (mask >> (8 * group)) as u32;
+        for (j, bit) in BITS.iter().enumerate() {
+            found |= byte & bit & (is_nan(lanes[8 * group + j]) as u32).wrapping_neg();
+        }
+    }
+    found != 0
 }
 
 /// [`apply`] for the rounding modes of the exact operation.
@@ -131,7 +147,6 @@ fn apply_rounded(mode: u32, arith: Arith, sources: &[&Lanes]) -> Lanes {
 /// leaves payload and sign open. That sources take precedence in order is assumed.
 #[inline(never)]
 pub(super) fn settle_nans(result: &mut Lanes, sources: &[&Lanes]) {
-    // Without branches: registers that nothing has written hold NaN, so that this is common under partial EXEC.
     let mut settled = Lanes::splat(DEFAULT_NAN);
     for source in sources.iter().rev() {
         for lane in 0..64 {

@@ -200,7 +200,7 @@ pub(super) fn pair_f32x2(wave: &mut Wave, op: &Op, arith: Arith, rule: impl Fn(f
     for (part, half) in result.iter_mut().enumerate() {
         pair_source!(a, wave, op, 0, part as u16);
         pair_source!(b, wave, op, 1, part as u16);
-        *half = float::apply(wave.mode, arith, [a, b], |[a, b]| rule(a, b));
+        *half = float::apply(wave, arith, [a, b], |[a, b]| rule(a, b));
     }
     write_pair(wave, op, result)
 }
@@ -218,7 +218,7 @@ pub(super) fn pair_f32x3(
         pair_source!(a, wave, op, 0, part as u16);
         pair_source!(b, wave, op, 1, part as u16);
         pair_source!(c, wave, op, 2, part as u16);
-        *half = float::apply(wave.mode, arith, [a, b, c], |[a, b, c]| rule(a, b, c));
+        *half = float::apply(wave, arith, [a, b, c], |[a, b, c]| rule(a, b, c));
     }
     write_pair(wave, op, result)
 }

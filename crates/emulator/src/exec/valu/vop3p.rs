@@ -115,7 +115,7 @@ pub(super) fn mad_u16(a: u16, b: u16, c: u16, clamp: bool) -> u16 {
 #[inline(always)]
 fn mix(wave: &mut Wave, op: &Op, half: Option<u32>) -> Step {
     let (a, b, c) = (mix_source(wave, op, 0)?, mix_source(wave, op, 1)?, mix_source(wave, op, 2)?);
-    let mut result = float::apply(wave.mode, Fma, [&a, &b, &c], |[a, b, c]| a.mul_add(b, c));
+    let mut result = float::apply(wave, Fma, [&a, &b, &c], |[a, b, c]| a.mul_add(b, c));
     if op.bits & bit::FINISH != 0 {
         float::finish(wave.mode, op, &mut result);
     }
