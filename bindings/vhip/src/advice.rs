@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    ffi::{c_int, c_void},
+    ffi::{c_int, c_uint, c_void},
     sync::Mutex,
 };
 
@@ -12,8 +12,10 @@ use hip_sys::*;
 use crate::{
     api::{Status, api, put},
     command::Address,
+    memory::known,
     pointer::owner,
     runtime::{device, lock},
+    stream,
 };
 
 const INVALID: hipError_t = hipError_t::hipErrorInvalidValue;
@@ -97,6 +99,17 @@ pub(crate) fn prefetched(pointer: *const c_void, bytes: usize, place: c_int) -> 
     Ok(())
 }
 
+/// The number that stands for a location: a device's, or the host's.
+fn place(location: hipMemLocation) -> Result<c_int, hipError_t> {
+    match location.type_ {
+        hipMemLocationType_hipMemLocationTypeDevice => Ok(location.id),
+        hipMemLocationType_hipMemLocationTypeHost
+        | hipMemLocationType_hipMemLocationTypeHostNuma
+        | hipMemLocationType_hipMemLocationTypeHostNumaCurrent => Ok(HOST),
+        _ => Err(INVALID),
+    }
+}
+
 /// Writes one attribute of `size` bytes.
 ///
 /// # Safety
@@ -132,6 +145,35 @@ unsafe fn give(data: *mut c_void, size: usize, which: hipMemRangeAttribute, base
 }
 
 api! {
+    /// Managed memory is always resident.
+    fn hipMemPrefetchAsync(pointer: *const c_void, bytes: usize, place: c_int, stream: hipStream_t) {
+        stream::resolve(stream)?;
+        known(pointer, bytes)?;
+        prefetched(pointer, bytes, place)
+    }
+    /// Advice about placement makes no difference to one memory.
+    fn hipMemAdvise(pointer: *const c_void, bytes: usize, piece: hipMemoryAdvise, place: c_int) {
+        known(pointer, bytes)?;
+        note(pointer, bytes, piece, place)
+    }
+    /// As `hipMemPrefetchAsync`, to a place that is a device or the host.
+    fn hipMemPrefetchAsync_v2(
+        pointer: *const c_void, bytes: usize, location: hipMemLocation, flags: c_uint, stream: hipStream_t,
+    ) {
+        if flags != 0 {
+            return Err(INVALID);
+        }
+        stream::resolve(stream)?;
+        known(pointer, bytes)?;
+        prefetched(pointer, bytes, place(location)?)
+    }
+    /// As `hipMemAdvise`, about a place that is a device or the host.
+    fn hipMemAdvise_v2(
+        pointer: *const c_void, bytes: usize, piece: hipMemoryAdvise, location: hipMemLocation,
+    ) {
+        known(pointer, bytes)?;
+        note(pointer, bytes, piece, place(location)?)
+    }
     /// One attribute of managed memory, as advice and prefetches left it.
     fn hipMemRangeGetAttribute(
         data: *mut c_void, size: usize, which: hipMemRangeAttribute, pointer: *const c_void, bytes: usize,

@@ -10,26 +10,26 @@ use emulator::{AllocationKind, MemoryError};
 use crate::{
     device::VirtualDevice,
     printf::{self, Target},
+    setting,
 };
 
-/// Bytes of the buffer; what a kernel prints beyond is lost, as on hardware. The limit is HIP's default
-/// (hipLimitPrintfFifoSize).
-const BYTES: u32 = 1 << 20;
 const HEAD: usize = 8;
 
-/// One launch's buffer.
+/// One launch's buffer; what a kernel prints beyond its size (hipLimitPrintfFifoSize) is lost, as on hardware.
 pub(crate) struct PrintfBuffer<'a> {
     device: &'a VirtualDevice,
     base: u64,
+    bytes: u32,
 }
 
 impl<'a> PrintfBuffer<'a> {
     /// An empty one.
     pub(crate) fn new(device: &'a VirtualDevice) -> Result<PrintfBuffer<'a>, MemoryError> {
         let memory = device.emulator.memory();
-        let base = memory.alloc_kind(BYTES as u64, AllocationKind::Code)?;
-        memory.write(base + 4, &BYTES.to_le_bytes())?;
-        Ok(PrintfBuffer { device, base })
+        let bytes = setting::printf_bytes(device.id).max(HEAD) as u32;
+        let base = memory.alloc_kind(bytes as u64, AllocationKind::Code)?;
+        memory.write(base + 4, &bytes.to_le_bytes())?;
+        Ok(PrintfBuffer { device, base, bytes })
     }
 
     pub(crate) fn address(&self) -> u64 {
@@ -43,7 +43,7 @@ impl<'a> PrintfBuffer<'a> {
         if memory.read(self.base, &mut used).is_err() {
             return false;
         }
-        let used = u32::from_le_bytes(used).min(BYTES - HEAD as u32);
+        let used = u32::from_le_bytes(used).min(self.bytes - HEAD as u32);
         let mut content = vec![0; used as usize];
         if used == 0 || memory.read(self.base + HEAD as u64, &mut content).is_err() {
             return false;

@@ -10,7 +10,7 @@ use hip_sys::hipError_t;
 
 use crate::{
     api::Status, device::VirtualDevice, event::Event, extension, function::Function, graph::ExecutableGraph,
-    hostcall::HostCalls, pointer, transfer::Transfer, unified,
+    hostcall::HostCalls, pointer, stream_value::Condition, transfer::Transfer, unified,
 };
 
 /// A host pointer or a device address: both are addresses of this process.
@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Record { event: Arc<Event> },
     /// Waits for an event.
     Wait { event: Arc<Event> },
+    /// Needs a word to be there.
+    Until(Condition),
     /// All nodes of another graph.
     Child { graph: Arc<Mutex<ExecutableGraph>> },
     /// A dependency without work.
@@ -85,6 +87,15 @@ impl Command {
                 Ok(at)
             }
             Command::Wait { event } => Ok(event.time().map_or(at, |instant| at.max(instant))),
+            Command::Until(condition) if condition.holds() => Ok(at),
+            Command::Until(condition) => {
+                eprintln!(
+                    "vhip: a stream waits for the word at {:#x}, which is not there: commands run when they are \
+                     enqueued, and nothing could write it meanwhile",
+                    condition.address
+                );
+                Err(hipError_t::hipErrorNotSupported)
+            }
             Command::Child { graph } => {
                 let graph = crate::runtime::lock(graph).clone();
                 graph.run(device, at)

@@ -171,6 +171,23 @@ fn driver_version(version: *mut c_int) -> Status {
     unsafe { put(version, RUNTIME_VERSION) }
 }
 
+/// A made-up identity: the digits of a device's unique number, as ROCm puts them there.
+pub(crate) fn uuid(id: usize) -> hipUUID {
+    let mut bytes = [0; 16];
+    for (to, from) in bytes.iter_mut().zip(format!("{:016x}", 0x3550_0000_0000_0000u64 + id as u64).bytes()) {
+        *to = from as c_char;
+    }
+    hipUUID { bytes }
+}
+
+fn choose(ordinal: *mut c_int, nothing_wanted: bool) -> Status {
+    if nothing_wanted {
+        return Err(hipError_t::hipErrorInvalidValue);
+    }
+    // SAFETY: the caller's out-parameter.
+    unsafe { put(ordinal, 0) }
+}
+
 /// Copies text into a C buffer of `capacity` bytes, cut if need be.
 fn write_text(target: *mut c_char, capacity: c_int, content: &str) -> Status {
     if target.is_null() || capacity <= 0 {
@@ -236,6 +253,24 @@ api! {
         // SAFETY: the caller's out-parameter.
         unsafe { put(ordinal, id as c_int) }
     }
+    /// Sixteen bytes that name the device.
+    fn hipDeviceGetUuid(target: *mut hipUUID, handle: hipDevice_t) {
+        let id = device(handle)?.id;
+        // SAFETY: the caller's out-parameter.
+        unsafe { put(target, uuid(id)) }
+    }
+    /// The device that is nearest to wanted properties: they are all the same.
+    fn hipChooseDeviceR0600(ordinal: *mut c_int, wanted: *const hipDeviceProp_tR0600) {
+        choose(ordinal, wanted.is_null())
+    }
+    /// As `hipChooseDeviceR0600`, for the layout of the headers before HIP 6.
+    fn hipChooseDeviceR0000(ordinal: *mut c_int, wanted: *const hipDeviceProp_tR0000) {
+        choose(ordinal, wanted.is_null())
+    }
+    /// As `hipChooseDeviceR0000`: programs of those headers know only this name.
+    fn hipChooseDevice(ordinal: *mut c_int, wanted: *const hipDeviceProp_tR0000) {
+        choose(ordinal, wanted.is_null())
+    }
     /// Bytes of device memory.
     fn hipDeviceTotalMem(bytes: *mut usize, handle: hipDevice_t) {
         device(handle)?;
@@ -265,6 +300,7 @@ api! {
         runtime.functions.retain(|function| function.module.device.id != device.id);
         runtime.modules.retain(|module| module.device.id != device.id);
         crate::register::forget_device(device.id);
+        crate::library::forget_device(device.id);
         crate::memory::free_all(device);
         device.clear_fault();
         Ok(())

@@ -1,10 +1,10 @@
 //! Finding functions by name at run time.
 
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{c_char, c_int, c_ulonglong, c_void};
 
 use hip_sys::*;
 
-use crate::api::{api, put, text};
+use crate::api::{Status, api, put, text};
 
 /// The first HIP version, in `hipRuntimeGetVersion`'s form, whose headers mean the R0600 layout by the plain
 /// names.
@@ -31,7 +31,55 @@ fn address(name: &str) -> *mut c_void {
     }
 }
 
+/// Writes the function `name`, and to `status` whether there is one, in the words of `found` and `missing`.
+///
+/// # Safety
+/// Both are null or out-parameters.
+unsafe fn give<T>(name: &str, function: *mut *mut c_void, status: *mut T, found: T, missing: T) -> Status {
+    let place = address(name);
+    if !status.is_null() {
+        // SAFETY: the caller's out-parameter, not null.
+        unsafe { put(status, if place.is_null() { missing } else { found })? };
+    }
+    // SAFETY: the caller's out-parameter.
+    unsafe { put(function, place)? };
+    if place.is_null() { Err(hipError_t::hipErrorNotFound) } else { Ok(()) }
+}
+
+/// The exported name of a function of today's headers.
+fn current_name(name: &str) -> String {
+    let layout = matches!(name, "hipGetDeviceProperties" | "hipChooseDevice");
+    format!("{name}{}", if layout { "R0600" } else { "" })
+}
+
 api! {
+    /// The function `symbol` as a program of today's headers knows it. The flags choose between default streams,
+    /// which are one here.
+    fn hipGetDriverEntryPoint(
+        symbol: *const c_char, function: *mut *mut c_void, _flags: c_ulonglong,
+        status: *mut hipDriverEntryPointQueryResult,
+    ) {
+        // SAFETY: the caller's string.
+        let name = current_name(unsafe { text(symbol) }?);
+        let found = hipDriverEntryPointQueryResult_hipDriverEntryPointSuccess;
+        let missing = hipDriverEntryPointQueryResult_hipDriverEntryPointSymbolNotFound;
+        // SAFETY: the caller's out-parameters.
+        unsafe { give(&name, function, status, found, missing) }
+    }
+    /// As `hipGetDriverEntryPoint`, with the function for a default stream of each thread where there is one.
+    fn hipGetDriverEntryPoint_spt(
+        symbol: *const c_char, function: *mut *mut c_void, _flags: c_ulonglong,
+        status: *mut hipDriverEntryPointQueryResult,
+    ) {
+        // SAFETY: the caller's string.
+        let name = unsafe { text(symbol) }?;
+        let own = format!("{name}_spt");
+        let name = if address(&own).is_null() { current_name(name) } else { own };
+        let found = hipDriverEntryPointQueryResult_hipDriverEntryPointSuccess;
+        let missing = hipDriverEntryPointQueryResult_hipDriverEntryPointSymbolNotFound;
+        // SAFETY: the caller's out-parameters.
+        unsafe { give(&name, function, status, found, missing) }
+    }
     /// The function `symbol` as a program of HIP `version` (major times 100 plus minor) knows it. The flags
     /// choose between default streams, which are one here.
     fn hipGetProcAddress(
@@ -40,19 +88,10 @@ api! {
     ) {
         // SAFETY: the caller's string.
         let name = unsafe { text(symbol) }?;
-        let layout = matches!(name, "hipGetDeviceProperties" | "hipChooseDevice") && version >= R0600_SINCE;
-        let found = address(&format!("{name}{}", if layout { "R0600" } else { "" }));
-        if !status.is_null() {
-            let outcome = if found.is_null() {
-                hipDriverProcAddressQueryResult_HIP_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND
-            } else {
-                hipDriverProcAddressQueryResult_HIP_GET_PROC_ADDRESS_SUCCESS
-            };
-            // SAFETY: the caller's out-parameter, not null.
-            unsafe { put(status, outcome)? };
-        }
-        // SAFETY: the caller's out-parameter.
-        unsafe { put(function, found)? };
-        if found.is_null() { Err(hipError_t::hipErrorNotFound) } else { Ok(()) }
+        let name = if version >= R0600_SINCE { current_name(name) } else { name.to_owned() };
+        let found = hipDriverProcAddressQueryResult_HIP_GET_PROC_ADDRESS_SUCCESS;
+        let missing = hipDriverProcAddressQueryResult_HIP_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND;
+        // SAFETY: the caller's out-parameters.
+        unsafe { give(&name, function, status, found, missing) }
     }
 }

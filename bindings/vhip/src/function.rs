@@ -47,6 +47,11 @@ impl Function {
         &self.info.name
     }
 
+    /// Its symbol for C, as long as it lives.
+    pub(crate) fn c_name(&self) -> *const c_char {
+        self.name.as_ptr()
+    }
+
     /// What its code object says about it.
     pub(crate) fn info(&self) -> &KernelInfo {
         &self.info
@@ -165,13 +170,13 @@ api! {
 /// A kernel's symbol; null for an unknown handle. The text lives as long as the module is loaded.
 #[unsafe(no_mangle)]
 pub extern "C" fn hipKernelNameRef(handle: hipFunction_t) -> *const c_char {
-    resolve(handle).map_or(std::ptr::null(), |function| function.name.as_ptr())
+    resolve(handle).map_or(std::ptr::null(), |function| function.c_name())
 }
 crate::api::version!(hipKernelNameRef);
 
 /// The symbol of the kernel behind a host symbol; null for an unknown one.
 #[unsafe(no_mangle)]
 pub extern "C" fn hipKernelNameRefByPtr(symbol: *const c_void, _stream: hipStream_t) -> *const c_char {
-    of_symbol(symbol).map_or(std::ptr::null(), |function| function.name.as_ptr())
+    of_symbol(symbol).map_or(std::ptr::null(), |function| function.c_name())
 }
 crate::api::version!(hipKernelNameRefByPtr);

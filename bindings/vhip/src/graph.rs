@@ -230,6 +230,7 @@ pub(crate) fn node_type(command: &Command) -> hipGraphNodeType {
         Command::Host { .. } => hipGraphNodeType_hipGraphNodeTypeHost,
         Command::Record { .. } => hipGraphNodeType_hipGraphNodeTypeEventRecord,
         Command::Wait { .. } => hipGraphNodeType_hipGraphNodeTypeWaitEvent,
+        Command::Until(_) => hipGraphNodeType_hipGraphNodeTypeBatchMemOp,
         Command::Child { .. } => hipGraphNodeType_hipGraphNodeTypeGraph,
         Command::Empty => hipGraphNodeType_hipGraphNodeTypeEmpty,
     }

@@ -1,7 +1,6 @@
 //! Launching kernels: shapes, arguments, and the many functions that take them.
 
 use std::{
-    cell::RefCell,
     ffi::{c_int, c_uint, c_void},
     sync::Arc,
 };
@@ -10,7 +9,7 @@ use emulator::KernelInfo;
 use hip_sys::*;
 
 use crate::{
-    api::{Status, api, put},
+    api::{Status, api},
     command::{Command, KernelLaunch},
     device::COMPUTE_UNITS,
     event,
@@ -46,7 +45,7 @@ impl Config {
     }
 
     /// Refuses a cooperative launch whose workgroups cannot all be on the device at once.
-    fn fits(self, function: &Function) -> Status {
+    pub(crate) fn fits(self, function: &Function) -> Status {
         let groups: u64 = self.grid.iter().map(|n| *n as u64).product();
         let threads: u64 = self.block.iter().map(|n| *n as u64).product();
         let threads = u32::try_from(threads).map_err(|_| hipError_t::hipErrorInvalidConfiguration)?;
@@ -145,7 +144,7 @@ unsafe fn buffer(extra: *mut *mut c_void) -> Result<Vec<u8>, hipError_t> {
 ///
 /// # Safety
 /// As [`arguments`].
-unsafe fn submit(
+pub(crate) unsafe fn submit(
     function: Arc<Function>,
     config: Config,
     stream: &Stream,
@@ -211,18 +210,6 @@ unsafe fn submit_between(
     // SAFETY: the caller's lists.
     unsafe { submit(function, config, &queue, params, extra) }?;
     if stop.is_null() { Ok(()) } else { event::record(stop, stream) }
-}
-
-/// What `<<<…>>>` puts between the host code and the kernel's stub.
-struct Pushed {
-    grid: dim3,
-    block: dim3,
-    dynamic_lds: usize,
-    stream: hipStream_t,
-}
-
-thread_local! {
-    static PUSHED: RefCell<Vec<Pushed>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Whether the launch attributes ask for a cooperative launch. Priorities make no difference; anything else
@@ -428,23 +415,5 @@ api! {
     ) {
         // SAFETY: the caller's list.
         unsafe { cooperative(symbol, grid, block, params, dynamic_lds, stream) }
-    }
-    /// Keeps the shape of the `<<<…>>>` that follows.
-    fn __hipPushCallConfiguration(grid: dim3, block: dim3, dynamic_lds: usize, stream: hipStream_t) {
-        PUSHED.with_borrow_mut(|pushed| pushed.push(Pushed { grid, block, dynamic_lds, stream }));
-        Ok(())
-    }
-    /// Gives the shape back to the kernel's stub.
-    fn __hipPopCallConfiguration(
-        grid: *mut dim3, block: *mut dim3, dynamic_lds: *mut usize, stream: *mut hipStream_t,
-    ) {
-        let pushed = PUSHED.with_borrow_mut(Vec::pop).ok_or(hipError_t::hipErrorMissingConfiguration)?;
-        // SAFETY: the stub's out-parameters.
-        unsafe {
-            put(grid, pushed.grid)?;
-            put(block, pushed.block)?;
-            put(dynamic_lds, pushed.dynamic_lds)?;
-            put(stream, pushed.stream)
-        }
     }
 }

@@ -1,7 +1,7 @@
-//! Allocation, copies and fills.
+//! Device and managed memory.
 
 use std::{
-    ffi::{c_int, c_uint, c_void},
+    ffi::{c_uint, c_void},
     sync::Arc,
 };
 
@@ -12,23 +12,19 @@ use crate::{
     advice,
     api::{Status, api, put},
     capture,
-    command::{Address, Command},
+    command::Address,
     device::{MEMORY_BYTES, VirtualDevice},
-    extension, image,
+    extension, host,
     pointer::owner,
     pool,
     runtime::{current, lock, runtime},
-    stream,
-    transfer::{Side, Transfer},
-    unified,
+    stream, unified,
 };
 
 /// Pitch granule of 2-D allocations, bytes.
 const PITCH: usize = 256;
-/// hipHostRegister's flags: portable, mapped, I/O, read-only, uncached.
-const REGISTER_FLAGS: u32 = 0xf | 0x8000_0000;
 
-fn allocate(target: *mut *mut c_void, bytes: usize, kind: AllocationKind) -> Status {
+pub(crate) fn allocate(target: *mut *mut c_void, bytes: usize, kind: AllocationKind) -> Status {
     if target.is_null() {
         return Err(hipError_t::hipErrorInvalidValue);
     }
@@ -99,7 +95,7 @@ fn withdraw(device: &VirtualDevice, allocation: &Allocation) {
     }
 }
 
-fn refusal(error: MemoryError) -> hipError_t {
+pub(crate) fn refusal(error: MemoryError) -> hipError_t {
     eprintln!("vhip: {error}");
     match error {
         MemoryError::OutOfMemory { .. } | MemoryError::HostRefused { .. } => hipError_t::hipErrorOutOfMemory,
@@ -108,7 +104,7 @@ fn refusal(error: MemoryError) -> hipError_t {
 }
 
 /// Frees an allocation of one of `kinds`; null is no error.
-fn release(pointer: *mut c_void, kinds: &[AllocationKind]) -> Status {
+pub(crate) fn release(pointer: *mut c_void, kinds: &[AllocationKind]) -> Status {
     if pointer.is_null() {
         return Ok(());
     }
@@ -122,6 +118,7 @@ fn release(pointer: *mut c_void, kinds: &[AllocationKind]) -> Status {
     withdraw(device, &allocation);
     pool::forget(allocation.base);
     advice::forget(allocation.base);
+    host::forget(allocation.base);
     device.emulator.memory().free(allocation.base).map_err(refusal)
 }
 
@@ -133,93 +130,18 @@ pub(crate) fn free_all(device: &VirtualDevice) {
         if matches!(allocation.kind, AllocationKind::Host | AllocationKind::Managed) {
             withdraw(device, &allocation);
             advice::forget(allocation.base);
+            host::forget(allocation.base);
         }
     }
     pool::forget_device(device.id);
     memory.free_all();
 }
 
-/// A linear copy in stream order. `kind` is checked against what the addresses are.
-pub(crate) fn copy(
-    target: *mut c_void,
-    source: *const c_void,
-    bytes: usize,
-    kind: hipMemcpyKind,
-    stream: hipStream_t,
-) -> Status {
-    copy_rows(target, bytes, source, bytes, bytes, 1, kind, stream)
-}
-
-/// A copy of `rows` rows of `width` bytes.
-#[expect(clippy::too_many_arguments, reason = "hipMemcpy2DAsync's own list")]
-pub(crate) fn copy_rows(
-    target: *mut c_void,
-    target_pitch: usize,
-    source: *const c_void,
-    source_pitch: usize,
-    width: usize,
-    rows: usize,
-    kind: hipMemcpyKind,
-    stream: hipStream_t,
-) -> Status {
-    let side = |address, pitch: usize| Side { address, pitch: pitch as u64, slice: 0 };
-    let transfer = Transfer {
-        target: side(target as Address, target_pitch),
-        source: side(source as Address, source_pitch),
-        width: width as u64,
-        rows: rows as u64,
-        slices: 1,
-        kind,
-    };
-    transfer.submit(stream)
-}
-
-/// Refuses a copy whose `kind` does not fit the addresses.
-pub(crate) fn check_kind(target: Address, source: Address, bytes: u64, kind: hipMemcpyKind) -> Status {
-    let needs_device = |address: Address| known(address as *const c_void, bytes as usize);
-    match kind {
-        hipMemcpyKind_hipMemcpyHostToHost | hipMemcpyKind_hipMemcpyDefault => Ok(()),
-        hipMemcpyKind_hipMemcpyHostToDevice => needs_device(target),
-        hipMemcpyKind_hipMemcpyDeviceToHost => needs_device(source),
-        hipMemcpyKind_hipMemcpyDeviceToDevice | hipMemcpyKind_hipMemcpyDeviceToDeviceNoCU => {
-            needs_device(target)?;
-            needs_device(source)
-        }
-        _ => Err(hipError_t::hipErrorInvalidMemcpyDirection),
-    }
-}
-
 /// Refuses an address that the device does not reach.
-fn known(pointer: *const c_void, bytes: usize) -> Status {
+pub(crate) fn known(pointer: *const c_void, bytes: usize) -> Status {
     let reached =
         owner(pointer as Address).is_some() || unified::reaches(pointer as Address, bytes as u64, false);
     if reached { Ok(()) } else { Err(hipError_t::hipErrorInvalidValue) }
-}
-
-/// A fill in stream order.
-pub(crate) fn fill(
-    target: *mut c_void,
-    pitch: usize,
-    value: u32,
-    element: u32,
-    count: usize,
-    rows: usize,
-    stream: hipStream_t,
-) -> Status {
-    if count == 0 || rows == 0 {
-        return Ok(());
-    }
-    if target.is_null() {
-        return Err(hipError_t::hipErrorInvalidValue);
-    }
-    stream::resolve(stream)?.enqueue(Command::Fill {
-        target: target as Address,
-        pitch: pitch as u64,
-        value,
-        element,
-        count: count as u64,
-        rows: rows as u64,
-    })
 }
 
 /// Does synchronous work on a default stream, which no capture survives.
@@ -238,8 +160,6 @@ pub(crate) fn refuse_captured(stream: hipStream_t) -> Status {
         None => Ok(()),
     }
 }
-
-const NULL: hipStream_t = std::ptr::null_mut();
 
 api! {
     /// Device memory, 256-byte aligned; access beyond the requested size is a fault.
@@ -272,20 +192,6 @@ api! {
         }
         give_rows(target, pitch, width, height)
     }
-    /// Pinned host memory.
-    fn hipHostMalloc(target: *mut *mut c_void, bytes: usize, _flags: c_uint) {
-        allocate(target, bytes, AllocationKind::Host)
-    }
-    /// Pinned host memory.
-    fn hipHostAlloc(target: *mut *mut c_void, bytes: usize, _flags: c_uint) {
-        allocate(target, bytes, AllocationKind::Host)
-    }
-    /// Pinned host memory.
-    fn hipMallocHost(target: *mut *mut c_void, bytes: usize) { allocate(target, bytes, AllocationKind::Host) }
-    /// Pinned host memory.
-    fn hipMemAllocHost(target: *mut *mut c_void, bytes: usize) {
-        allocate(target, bytes, AllocationKind::Host)
-    }
     /// Frees device or managed memory.
     fn hipFree(pointer: *mut c_void) { release(pointer, &[AllocationKind::Device, AllocationKind::Managed]) }
     /// Frees device memory in stream order.
@@ -296,50 +202,6 @@ api! {
         }
         release(pointer, &[AllocationKind::Device])
     }
-    /// Frees pinned host memory.
-    fn hipHostFree(pointer: *mut c_void) { release(pointer, &[AllocationKind::Host]) }
-    /// Frees pinned host memory.
-    fn hipFreeHost(pointer: *mut c_void) { release(pointer, &[AllocationKind::Host]) }
-    /// Makes a host range visible to the device.
-    fn hipHostRegister(pointer: *mut c_void, bytes: usize, flags: c_uint) {
-        if pointer.is_null() || bytes == 0 || flags & !REGISTER_FLAGS != 0 {
-            return Err(hipError_t::hipErrorInvalidValue);
-        }
-        if image::readable_bytes(pointer) < bytes {
-            eprintln!("vhip: hipHostRegister of {bytes} bytes at {pointer:p}, which are not all mapped");
-            return Err(hipError_t::hipErrorInvalidValue);
-        }
-        if owner(pointer as Address).is_some() {
-            return Err(hipError_t::hipErrorHostMemoryAlreadyRegistered);
-        }
-        for device in &runtime().devices {
-            // SAFETY: the caller keeps the range mapped until hipHostUnregister, as HIP demands.
-            unsafe { device.emulator.memory().register(pointer as Address, bytes as u64) }.map_err(refusal)?;
-        }
-        Ok(())
-    }
-    /// Takes a registered host range away from the device.
-    fn hipHostUnregister(pointer: *mut c_void) {
-        let registered = owner(pointer as Address).is_some_and(|(_, allocation)| {
-            allocation.kind == AllocationKind::Registered && allocation.base == pointer as Address
-        });
-        if !registered {
-            return Err(hipError_t::hipErrorHostMemoryNotRegistered);
-        }
-        for device in &runtime().devices {
-            device.emulator.memory().unregister(pointer as Address).map_err(refusal)?;
-        }
-        Ok(())
-    }
-    /// The device's view of pinned memory: the same address.
-    fn hipHostGetDevicePointer(target: *mut *mut c_void, pointer: *mut c_void, _flags: c_uint) {
-        let (_, allocation) = owner(pointer as Address).ok_or(hipError_t::hipErrorInvalidValue)?;
-        if matches!(allocation.kind, AllocationKind::Device | AllocationKind::Code) {
-            return Err(hipError_t::hipErrorInvalidValue);
-        }
-        // SAFETY: the caller's out-parameter.
-        unsafe { put(target, pointer) }
-    }
     /// Free and total bytes of the current device.
     fn hipMemGetInfo(free: *mut usize, total: *mut usize) {
         let (available, _) = current().emulator.memory().usage();
@@ -348,102 +210,5 @@ api! {
             put(free, available as usize)?;
             put(total, MEMORY_BYTES as usize)
         }
-    }
-    /// Copies `bytes` bytes.
-    fn hipMemcpy(target: *mut c_void, source: *const c_void, bytes: usize, kind: hipMemcpyKind) {
-        now(|| copy(target, source, bytes, kind, NULL))
-    }
-    /// Copies in stream order.
-    fn hipMemcpyAsync(
-        target: *mut c_void, source: *const c_void, bytes: usize, kind: hipMemcpyKind, stream: hipStream_t,
-    ) { copy(target, source, bytes, kind, stream) }
-    /// Copies in stream order and waits.
-    fn hipMemcpyWithStream(
-        target: *mut c_void, source: *const c_void, bytes: usize, kind: hipMemcpyKind, stream: hipStream_t,
-    ) { copy(target, source, bytes, kind, stream) }
-    /// Host to device.
-    fn hipMemcpyHtoD(target: hipDeviceptr_t, source: *const c_void, bytes: usize) {
-        now(|| copy(target, source, bytes, hipMemcpyKind_hipMemcpyHostToDevice, NULL))
-    }
-    /// Host to device, in stream order.
-    fn hipMemcpyHtoDAsync(target: hipDeviceptr_t, source: *const c_void, bytes: usize, stream: hipStream_t) {
-        copy(target, source, bytes, hipMemcpyKind_hipMemcpyHostToDevice, stream)
-    }
-    /// Device to host.
-    fn hipMemcpyDtoH(target: *mut c_void, source: hipDeviceptr_t, bytes: usize) {
-        now(|| copy(target, source, bytes, hipMemcpyKind_hipMemcpyDeviceToHost, NULL))
-    }
-    /// Device to host, in stream order.
-    fn hipMemcpyDtoHAsync(target: *mut c_void, source: hipDeviceptr_t, bytes: usize, stream: hipStream_t) {
-        copy(target, source, bytes, hipMemcpyKind_hipMemcpyDeviceToHost, stream)
-    }
-    /// Device to device.
-    fn hipMemcpyDtoD(target: hipDeviceptr_t, source: hipDeviceptr_t, bytes: usize) {
-        now(|| copy(target, source, bytes, hipMemcpyKind_hipMemcpyDeviceToDevice, NULL))
-    }
-    /// Device to device, in stream order.
-    fn hipMemcpyDtoDAsync(target: hipDeviceptr_t, source: hipDeviceptr_t, bytes: usize, stream: hipStream_t) {
-        copy(target, source, bytes, hipMemcpyKind_hipMemcpyDeviceToDevice, stream)
-    }
-    /// Copies rows.
-    fn hipMemcpy2D(
-        target: *mut c_void, target_pitch: usize, source: *const c_void, source_pitch: usize,
-        width: usize, height: usize, kind: hipMemcpyKind,
-    ) { now(|| copy_rows(target, target_pitch, source, source_pitch, width, height, kind, NULL)) }
-    /// Copies rows in stream order.
-    fn hipMemcpy2DAsync(
-        target: *mut c_void, target_pitch: usize, source: *const c_void, source_pitch: usize,
-        width: usize, height: usize, kind: hipMemcpyKind, stream: hipStream_t,
-    ) { copy_rows(target, target_pitch, source, source_pitch, width, height, kind, stream) }
-    /// Fills bytes.
-    fn hipMemset(target: *mut c_void, value: c_int, bytes: usize) {
-        now(|| fill(target, 0, value as u32, 1, bytes, 1, NULL))
-    }
-    /// Fills bytes in stream order.
-    fn hipMemsetAsync(target: *mut c_void, value: c_int, bytes: usize, stream: hipStream_t) {
-        fill(target, 0, value as u32, 1, bytes, 1, stream)
-    }
-    /// Fills bytes.
-    fn hipMemsetD8(target: hipDeviceptr_t, value: u8, count: usize) {
-        now(|| fill(target, 0, value as u32, 1, count, 1, NULL))
-    }
-    /// Fills bytes in stream order.
-    fn hipMemsetD8Async(target: hipDeviceptr_t, value: u8, count: usize, stream: hipStream_t) {
-        fill(target, 0, value as u32, 1, count, 1, stream)
-    }
-    /// Fills 16-bit elements.
-    fn hipMemsetD16(target: hipDeviceptr_t, value: u16, count: usize) {
-        now(|| fill(target, 0, value as u32, 2, count, 1, NULL))
-    }
-    /// Fills 16-bit elements in stream order.
-    fn hipMemsetD16Async(target: hipDeviceptr_t, value: u16, count: usize, stream: hipStream_t) {
-        fill(target, 0, value as u32, 2, count, 1, stream)
-    }
-    /// Fills 32-bit elements.
-    fn hipMemsetD32(target: hipDeviceptr_t, value: c_int, count: usize) {
-        now(|| fill(target, 0, value as u32, 4, count, 1, NULL))
-    }
-    /// Fills 32-bit elements in stream order.
-    fn hipMemsetD32Async(target: hipDeviceptr_t, value: c_int, count: usize, stream: hipStream_t) {
-        fill(target, 0, value as u32, 4, count, 1, stream)
-    }
-    /// Fills rows of bytes.
-    fn hipMemset2D(target: *mut c_void, pitch: usize, value: c_int, width: usize, height: usize) {
-        now(|| fill(target, pitch, value as u32, 1, width, height, NULL))
-    }
-    /// Fills rows of bytes in stream order.
-    fn hipMemset2DAsync(
-        target: *mut c_void, pitch: usize, value: c_int, width: usize, height: usize, stream: hipStream_t,
-    ) { fill(target, pitch, value as u32, 1, width, height, stream) }
-    /// Managed memory is always resident.
-    fn hipMemPrefetchAsync(pointer: *const c_void, bytes: usize, place: c_int, stream: hipStream_t) {
-        stream::resolve(stream)?;
-        known(pointer, bytes)?;
-        advice::prefetched(pointer, bytes, place)
-    }
-    /// Advice about placement makes no difference to one memory.
-    fn hipMemAdvise(pointer: *const c_void, bytes: usize, piece: hipMemoryAdvise, place: c_int) {
-        known(pointer, bytes)?;
-        advice::note(pointer, bytes, piece, place)
     }
 }

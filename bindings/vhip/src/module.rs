@@ -79,6 +79,14 @@ fn load(target: *mut hipModule_t, bytes: &[u8]) -> Status {
     unsafe { put(target, runtime().modules.insert(module)) }
 }
 
+/// A file's bytes; says on stderr why there are none.
+pub(crate) fn read(path: &str) -> Result<Vec<u8>, hipError_t> {
+    fs::read(path).map_err(|error| {
+        eprintln!("vhip: reading {path}: {error}");
+        hipError_t::hipErrorFileNotFound
+    })
+}
+
 /// # Safety
 /// `pointer` is null or points to a code object, a bundle of them, or a fat binary's wrapper.
 unsafe fn load_data(target: *mut hipModule_t, pointer: *const c_void) -> Status {
@@ -92,11 +100,7 @@ api! {
     fn hipModuleLoad(module: *mut hipModule_t, path: *const c_char) {
         // SAFETY: the caller's string.
         let path = unsafe { text(path) }?;
-        let bytes = fs::read(path).map_err(|error| {
-            eprintln!("vhip: reading {path}: {error}");
-            hipError_t::hipErrorFileNotFound
-        })?;
-        load(module, &bytes)
+        load(module, &read(path)?)
     }
     /// Loads an image in memory, which is copied.
     fn hipModuleLoadData(module: *mut hipModule_t, image: *const c_void) {

@@ -8,7 +8,7 @@ use hip_sys::*;
 use crate::{
     api::{Status, api, put},
     command::Address,
-    memory,
+    copy, memory,
     pointer::owner,
     runtime::{current, device, runtime},
 };
@@ -36,7 +36,7 @@ fn copy(
 ) -> Status {
     device(to)?;
     device(from)?;
-    memory::copy(target, source, bytes, hipMemcpyKind_hipMemcpyDeviceToDevice, stream)
+    copy::copy(target, source, bytes, hipMemcpyKind_hipMemcpyDeviceToDevice, stream)
 }
 
 api! {

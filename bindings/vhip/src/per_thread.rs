@@ -6,7 +6,7 @@ use std::ffi::{c_int, c_uint, c_void};
 
 use hip_sys::*;
 
-use crate::{api::api, event, graph, launch, memory, stream, symbol, transfer};
+use crate::{api::api, copy, event, fill, graph, launch, memory, stream, symbol, transfer};
 
 /// The thread's stream.
 const OWN: hipStream_t = std::ptr::without_provenance_mut(stream::PER_THREAD);
@@ -52,14 +52,14 @@ api! {
         target: *mut c_void, target_pitch: usize, source: *const c_void, source_pitch: usize, width: usize,
         height: usize, kind: hipMemcpyKind, stream: hipStream_t,
     ) {
-        memory::copy_rows(target, target_pitch, source, source_pitch, width, height, kind, meant(stream))
+        copy::copy_rows(target, target_pitch, source, source_pitch, width, height, kind, meant(stream))
     }
     /// As `hipMemcpy2D`.
     fn hipMemcpy2D_spt(
         target: *mut c_void, target_pitch: usize, source: *const c_void, source_pitch: usize, width: usize,
         height: usize, kind: hipMemcpyKind,
     ) {
-        memory::now(|| memory::copy_rows(target, target_pitch, source, source_pitch, width, height, kind, OWN))
+        memory::now(|| copy::copy_rows(target, target_pitch, source, source_pitch, width, height, kind, OWN))
     }
     /// As `hipMemcpyFromSymbolAsync`.
     fn hipMemcpyFromSymbolAsync_spt(
@@ -91,19 +91,19 @@ api! {
     fn hipMemset2DAsync_spt(
         target: *mut c_void, pitch: usize, value: c_int, width: usize, height: usize, stream: hipStream_t,
     ) {
-        memory::fill(target, pitch, value as u32, 1, width, height, meant(stream))
+        fill::fill(target, pitch, value as u32, 1, width, height, meant(stream))
     }
     /// As `hipMemset2D`.
     fn hipMemset2D_spt(target: *mut c_void, pitch: usize, value: c_int, width: usize, height: usize) {
-        memory::now(|| memory::fill(target, pitch, value as u32, 1, width, height, OWN))
+        memory::now(|| fill::fill(target, pitch, value as u32, 1, width, height, OWN))
     }
     /// As `hipMemsetAsync`.
     fn hipMemsetAsync_spt(target: *mut c_void, value: c_int, bytes: usize, stream: hipStream_t) {
-        memory::fill(target, 0, value as u32, 1, bytes, 1, meant(stream))
+        fill::fill(target, 0, value as u32, 1, bytes, 1, meant(stream))
     }
     /// As `hipMemset`.
     fn hipMemset_spt(target: *mut c_void, value: c_int, bytes: usize) {
-        memory::now(|| memory::fill(target, 0, value as u32, 1, bytes, 1, OWN))
+        memory::now(|| fill::fill(target, 0, value as u32, 1, bytes, 1, OWN))
     }
     /// As `hipStreamAddCallback`.
     fn hipStreamAddCallback_spt(
@@ -147,13 +147,13 @@ api! {
     fn hipEventRecord_spt(event: hipEvent_t, stream: hipStream_t) { event::record(event, meant(stream)) }
     /// As `hipMemcpy`.
     fn hipMemcpy_spt(target: *mut c_void, source: *const c_void, bytes: usize, kind: hipMemcpyKind) {
-        memory::now(|| memory::copy(target, source, bytes, kind, OWN))
+        memory::now(|| copy::copy(target, source, bytes, kind, OWN))
     }
     /// As `hipMemcpyAsync`.
     fn hipMemcpyAsync_spt(
         target: *mut c_void, source: *const c_void, bytes: usize, kind: hipMemcpyKind, stream: hipStream_t,
     ) {
-        memory::copy(target, source, bytes, kind, meant(stream))
+        copy::copy(target, source, bytes, kind, meant(stream))
     }
     /// As `hipGraphLaunch`.
     fn hipGraphLaunch_spt(graph: hipGraphExec_t, stream: hipStream_t) { graph::launch(graph, meant(stream)) }

@@ -133,6 +133,44 @@ fn memory_type(kind: AllocationKind) -> hipMemoryType {
     }
 }
 
+/// Writes one attribute of a pointer.
+///
+/// # Safety
+/// `data` is null or an out-parameter of the type that `which` documents.
+unsafe fn attribute(data: *mut c_void, which: hipPointer_attribute, pointer: hipDeviceptr_t) -> Status {
+    let (device, allocation) = owner(pointer as Address).ok_or(hipError_t::hipErrorInvalidValue)?;
+    // SAFETY: the caller's out-parameter has the type that `which` documents.
+    unsafe {
+        match which {
+            hipPointer_attribute_HIP_POINTER_ATTRIBUTE_CONTEXT => {
+                put(data.cast(), std::ptr::null_mut::<c_void>())
+            }
+            hipPointer_attribute_HIP_POINTER_ATTRIBUTE_MEMORY_TYPE => {
+                put(data.cast::<c_uint>(), memory_type(allocation.kind))
+            }
+            hipPointer_attribute_HIP_POINTER_ATTRIBUTE_DEVICE_POINTER => put(data.cast(), pointer),
+            hipPointer_attribute_HIP_POINTER_ATTRIBUTE_HOST_POINTER => match allocation.kind {
+                AllocationKind::Device | AllocationKind::Code => Err(hipError_t::hipErrorInvalidValue),
+                _ => put(data.cast(), pointer),
+            },
+            hipPointer_attribute_HIP_POINTER_ATTRIBUTE_IS_MANAGED => {
+                put(data.cast::<c_uint>(), (allocation.kind == AllocationKind::Managed) as c_uint)
+            }
+            hipPointer_attribute_HIP_POINTER_ATTRIBUTE_DEVICE_ORDINAL => {
+                put(data.cast::<c_int>(), device.id as c_int)
+            }
+            hipPointer_attribute_HIP_POINTER_ATTRIBUTE_RANGE_START_ADDR => {
+                put(data.cast::<u64>(), allocation.base)
+            }
+            hipPointer_attribute_HIP_POINTER_ATTRIBUTE_RANGE_SIZE => {
+                put(data.cast::<usize>(), allocation.bytes as usize)
+            }
+            hipPointer_attribute_HIP_POINTER_ATTRIBUTE_MAPPED => put(data.cast::<c_uint>(), 1),
+            _ => Err(hipError_t::hipErrorNotSupported),
+        }
+    }
+}
+
 api! {
     /// What a pointer points to; host memory that nobody registered is no error.
     fn hipPointerGetAttributes(attributes: *mut hipPointerAttribute_t, pointer: *const c_void) {
@@ -161,36 +199,31 @@ api! {
     }
     /// One attribute of a pointer.
     fn hipPointerGetAttribute(data: *mut c_void, which: hipPointer_attribute, pointer: hipDeviceptr_t) {
-        let (device, allocation) = owner(pointer as Address).ok_or(hipError_t::hipErrorInvalidValue)?;
-        // SAFETY: the caller's out-parameter has the type that `which` documents.
-        unsafe {
-            match which {
-                hipPointer_attribute_HIP_POINTER_ATTRIBUTE_CONTEXT => {
-                    put(data.cast(), std::ptr::null_mut::<c_void>())
-                }
-                hipPointer_attribute_HIP_POINTER_ATTRIBUTE_MEMORY_TYPE => {
-                    put(data.cast::<c_uint>(), memory_type(allocation.kind))
-                }
-                hipPointer_attribute_HIP_POINTER_ATTRIBUTE_DEVICE_POINTER => put(data.cast(), pointer),
-                hipPointer_attribute_HIP_POINTER_ATTRIBUTE_HOST_POINTER => match allocation.kind {
-                    AllocationKind::Device | AllocationKind::Code => Err(hipError_t::hipErrorInvalidValue),
-                    _ => put(data.cast(), pointer),
-                },
-                hipPointer_attribute_HIP_POINTER_ATTRIBUTE_IS_MANAGED => {
-                    put(data.cast::<c_uint>(), (allocation.kind == AllocationKind::Managed) as c_uint)
-                }
-                hipPointer_attribute_HIP_POINTER_ATTRIBUTE_DEVICE_ORDINAL => {
-                    put(data.cast::<c_int>(), device.id as c_int)
-                }
-                hipPointer_attribute_HIP_POINTER_ATTRIBUTE_RANGE_START_ADDR => {
-                    put(data.cast::<u64>(), allocation.base)
-                }
-                hipPointer_attribute_HIP_POINTER_ATTRIBUTE_RANGE_SIZE => {
-                    put(data.cast::<usize>(), allocation.bytes as usize)
-                }
-                hipPointer_attribute_HIP_POINTER_ATTRIBUTE_MAPPED => put(data.cast::<c_uint>(), 1),
-                _ => Err(hipError_t::hipErrorNotSupported),
-            }
+        // SAFETY: the caller's out-parameter.
+        unsafe { attribute(data, which, pointer) }
+    }
+    /// Several attributes of a pointer.
+    fn hipDrvPointerGetAttributes(
+        count: c_uint, which: *mut hipPointer_attribute, data: *mut *mut c_void, pointer: hipDeviceptr_t,
+    ) {
+        if count == 0 || which.is_null() || data.is_null() {
+            return Err(hipError_t::hipErrorInvalidValue);
+        }
+        for index in 0..count as usize {
+            // SAFETY: the caller's lists have `count` entries.
+            unsafe { attribute(*data.add(index), *which.add(index), pointer)? };
+        }
+        Ok(())
+    }
+    /// Whether work on a device's allocation is finished when the call that enqueues it returns: it always is.
+    fn hipPointerSetAttribute(value: *const c_void, which: hipPointer_attribute, pointer: hipDeviceptr_t) {
+        if value.is_null() || pointer.is_null() || which != hipPointer_attribute_HIP_POINTER_ATTRIBUTE_SYNC_MEMOPS
+        {
+            return Err(hipError_t::hipErrorInvalidValue);
+        }
+        match owner(pointer as Address) {
+            Some((_, allocation)) if allocation.kind == AllocationKind::Device => Ok(()),
+            _ => Err(hipError_t::hipErrorInvalidDevicePointer),
         }
     }
     /// Base and size of the allocation that a pointer lies in.

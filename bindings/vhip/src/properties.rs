@@ -8,7 +8,7 @@ use crate::{
     api::{api, put},
     device::{
         CAPABILITY, CLOCK_GHZ, COMPUTE_UNITS, LDS_BYTES, MAX_THREADS, MEMORY_BYTES, NAME, SIMDS,
-        WAVES_PER_SIMD,
+        WAVES_PER_SIMD, uuid,
     },
     extension,
     runtime::device,
@@ -179,6 +179,7 @@ api! {
         let id = device(ordinal)?.id;
         let mut p = properties();
         p.pciBusID = bus(id);
+        p.uuid = uuid(id);
         // SAFETY: the caller's out-parameter.
         unsafe { put(target, p) }
     }

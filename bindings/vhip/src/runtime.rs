@@ -16,6 +16,7 @@ use crate::{
     event::Event,
     function::Function,
     graph::{ExecutableGraph, Graph},
+    library::Library,
     module::Module,
     pool::Pool,
     stream::Stream,
@@ -38,6 +39,7 @@ pub(crate) struct Runtime {
     pub graphs: Table<Mutex<Graph>>,
     pub executables: Table<Mutex<ExecutableGraph>>,
     pub pools: Table<Pool>,
+    pub libraries: Table<Library>,
 }
 
 /// The runtime, created by the first call.
@@ -55,6 +57,7 @@ pub(crate) fn runtime() -> &'static Runtime {
             graphs: Table::new(),
             executables: Table::new(),
             pools: Table::new(),
+            libraries: Table::new(),
         }
     })
 }

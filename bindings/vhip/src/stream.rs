@@ -4,7 +4,10 @@ use std::{
     cell::RefCell,
     collections::HashMap,
     ffi::{c_int, c_uint, c_void},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use hip_sys::*;
@@ -14,7 +17,8 @@ use crate::{
     capture::{self, Capture, CaptureState},
     command::Command,
     device::VirtualDevice,
-    runtime::{current, lock, runtime},
+    runtime::{current, lock, runtime, set_current},
+    stream_attribute::Attributes,
 };
 
 /// Stream flag: does not synchronise with the null stream.
@@ -25,6 +29,9 @@ pub(crate) struct Stream {
     pub device: Arc<VirtualDevice>,
     pub flags: u32,
     pub priority: i32,
+    /// Unique in the process.
+    pub number: u64,
+    pub attributes: Attributes,
     /// The null stream of its device waits for the blocking streams, and they for it.
     is_null: bool,
     /// Virtual time at which the last command ended, in nanoseconds since the device's creation.
@@ -38,16 +45,24 @@ pub(crate) struct Stream {
 impl Stream {
     /// A stream of `device`.
     pub(crate) fn new(device: Arc<VirtualDevice>, flags: u32, priority: i32, is_null: bool) -> Stream {
+        static NUMBER: AtomicU64 = AtomicU64::new(1);
         let ready = device.now();
         Stream {
             device,
             flags,
             priority,
+            number: NUMBER.fetch_add(1, Ordering::Relaxed),
+            attributes: Attributes::default(),
             is_null,
             ready: Mutex::new(ready),
             order: Mutex::default(),
             capture: Mutex::new(None),
         }
+    }
+
+    /// A blocking stream of `device` that was told something.
+    pub(crate) fn with_attributes(device: Arc<VirtualDevice>, attributes: Attributes) -> Stream {
+        Stream { attributes, ..Stream::new(device, 0, 0, false) }
     }
 
     /// Runs `command` now, or adds it to the graph being captured.
@@ -149,6 +164,18 @@ pub(crate) fn resolve(handle: hipStream_t) -> Result<Arc<Stream>, hipError_t> {
         PER_THREAD => Ok(OWN.with_borrow_mut(OwnStreams::get)),
         _ => runtime().streams.get(handle).map_err(|_| hipError_t::hipErrorContextIsDestroyed),
     }
+}
+
+/// Does something with a stream's device as the thread's.
+pub(crate) fn on_device_of<T>(
+    handle: hipStream_t,
+    work: impl FnOnce() -> Result<T, hipError_t>,
+) -> Result<T, hipError_t> {
+    let (before, device) = (current().id, resolve(handle)?.device.id);
+    set_current(device as c_int)?;
+    let outcome = work();
+    set_current(before as c_int)?;
+    outcome
 }
 
 fn create(stream: *mut hipStream_t, flags: u32, priority: i32) -> Status {

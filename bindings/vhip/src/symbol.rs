@@ -6,7 +6,7 @@ use hip_sys::*;
 
 use crate::{
     api::{Status, api, put},
-    memory, register,
+    copy, memory, register,
 };
 
 /// The address `offset` bytes into a variable, for `bytes` bytes.
@@ -29,7 +29,7 @@ pub(crate) fn copy_to(
     if kind == hipMemcpyKind_hipMemcpyDeviceToHost || kind == hipMemcpyKind_hipMemcpyHostToHost {
         return Err(hipError_t::hipErrorInvalidMemcpyDirection);
     }
-    memory::copy(place(symbol, bytes, offset)?, source, bytes, kind, stream)
+    copy::copy(place(symbol, bytes, offset)?, source, bytes, kind, stream)
 }
 
 pub(crate) fn copy_from(
@@ -43,7 +43,7 @@ pub(crate) fn copy_from(
     if kind == hipMemcpyKind_hipMemcpyHostToDevice || kind == hipMemcpyKind_hipMemcpyHostToHost {
         return Err(hipError_t::hipErrorInvalidMemcpyDirection);
     }
-    memory::copy(target, place(symbol, bytes, offset)?, bytes, kind, stream)
+    copy::copy(target, place(symbol, bytes, offset)?, bytes, kind, stream)
 }
 
 const NULL: hipStream_t = std::ptr::null_mut();

@@ -7,7 +7,7 @@ use hip_sys::*;
 use crate::{
     api::{Status, api, put},
     command::{Address, Command},
-    memory, pointer, stream,
+    copy, fill, memory, pointer, stream,
 };
 
 /// A copy of `slices` slices of `rows` rows of `width` bytes.
@@ -50,7 +50,7 @@ impl Transfer {
                 return Err(hipError_t::hipErrorInvalidPitchValue);
             }
         }
-        memory::check_kind(self.target.address, self.source.address, self.width, self.kind)?;
+        copy::check_kind(self.target.address, self.source.address, self.width, self.kind)?;
         if self.target.address == 0 || self.source.address == 0 {
             return Err(hipError_t::hipErrorInvalidValue);
         }
@@ -307,7 +307,7 @@ pub(crate) fn fill(region: hipPitchedPtr, value: c_int, extent: hipExtent, strea
     for index in 0..extent.depth {
         let start = index.checked_mul(slice).ok_or(hipError_t::hipErrorInvalidValue)?;
         let target = region.ptr.wrapping_byte_add(start);
-        memory::fill(target, region.pitch, value as u32, 1, extent.width, rows, stream)?;
+        fill::fill(target, region.pitch, value as u32, 1, extent.width, rows, stream)?;
     }
     Ok(())
 }
@@ -339,6 +339,12 @@ api! {
     }
     /// Copies rows.
     fn hipMemcpyParam2D(params: *const hip_Memcpy2D) {
+        // SAFETY: the caller's struct.
+        let params = unsafe { get(params) }?;
+        memory::now(|| Transfer::of_driver_2d(&params)?.submit(NULL))
+    }
+    /// As `hipMemcpyParam2D`, without alignment of rows, which the other does not need either.
+    fn hipDrvMemcpy2DUnaligned(params: *const hip_Memcpy2D) {
         // SAFETY: the caller's struct.
         let params = unsafe { get(params) }?;
         memory::now(|| Transfer::of_driver_2d(&params)?.submit(NULL))

@@ -4,8 +4,12 @@
 #[path = "vhip/rig.rs"]
 mod rig;
 
+#[path = "vhip/batches.rs"]
+mod batches;
 #[path = "vhip/code_objects.rs"]
 mod code_objects;
+#[path = "vhip/contexts.rs"]
+mod contexts;
 #[path = "vhip/devices.rs"]
 mod devices;
 #[path = "vhip/faults.rs"]
@@ -14,6 +18,8 @@ mod faults;
 mod graphs;
 #[path = "vhip/kernels.rs"]
 mod kernels;
+#[path = "vhip/libraries.rs"]
+mod libraries;
 #[path = "vhip/memory.rs"]
 mod memory;
 #[path = "vhip/nodes.rs"]
@@ -24,6 +30,8 @@ mod options;
 mod pools;
 #[path = "vhip/program.rs"]
 mod program;
+#[path = "vhip/stream_words.rs"]
+mod stream_words;
 #[path = "vhip/streams.rs"]
 mod streams;
 #[path = "vhip/symbols.rs"]

@@ -51,6 +51,21 @@ fn functions_are_found_by_name_and_header_version() {
     assert_eq!(find(c"hipGetDeviceProperties", 602), (success, newer, 0));
     assert_eq!(find(c"hipGetDeviceProperties", 507), (success, older, 0));
     assert_eq!(find(c"hipAbsent", 602), (hipError_t::hipErrorNotFound, 0, 1));
+    let mut status = 9;
+    let mut entry = |name: &std::ffi::CStr| {
+        let mut found = ptr::null_mut();
+        let code = raw!(rig, hipGetDriverEntryPoint(name.as_ptr(), &mut found, 0, &mut status));
+        (code, found as usize, status)
+    };
+    assert_eq!(entry(c"hipGetDeviceProperties"), (success, newer, 0));
+    assert_eq!(entry(c"hipAbsent"), (hipError_t::hipErrorNotFound, 0, 1));
+    let mut of_thread = |name: &std::ffi::CStr| {
+        let mut found = ptr::null_mut();
+        ok!(rig, hipGetDriverEntryPoint_spt(name.as_ptr(), &mut found, 0, &mut status));
+        found as usize
+    };
+    assert_eq!(of_thread(c"hipMemcpy"), own(c"hipMemcpy_spt"));
+    assert_eq!(of_thread(c"hipMalloc"), own(c"hipMalloc"));
     // SAFETY: all zero is a valid property struct.
     let mut properties: hipDeviceProp_tR0000 = unsafe { std::mem::zeroed() };
     ok!(rig, hipGetDevicePropertiesR0000(&mut properties, 0));

@@ -14,6 +14,12 @@ fn run(rig: &Rig, kernel: &str, block: u32, arguments: &[u64; 3]) -> Error {
     stream.synchronize().unwrap_err()
 }
 
+/// Makes the device fault: a store past the end of an allocation.
+pub(crate) fn cause(rig: &Rig) {
+    let buffer = DeviceBuffer::<i32>::from_slice(&rig.device, &[0; 10]).unwrap();
+    run(rig, "store_at", 1, &[buffer.address(), 10, 7]);
+}
+
 #[test]
 fn a_store_past_the_end_names_its_instruction() {
     let rig = Rig::new();

@@ -64,6 +64,12 @@ fn streams_events_atomics_and_a_captured_graph() {
     assert_eq!(run("reduce.hip", &[]).out, "all checks passed\n");
 }
 
+#[test]
+fn launches_in_several_calls_and_on_several_devices() {
+    let output = run_with("early.hip", &[], &[("MI355X_VIRTUAL_DEVICES", "2")]);
+    assert_eq!(output.out, "all checks passed\n", "{}", output.err);
+}
+
 /// What the kernels of `print.hip` print; the C library of the host makes the same of these conversions.
 const PRINTED: &str = "\
 before
