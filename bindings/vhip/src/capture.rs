@@ -15,10 +15,11 @@ use hip_sys::*;
 
 use crate::{
     api::Status,
+    capture_info,
     command::Command,
-    graph::Graph,
+    graph::{self, Graph},
     runtime::{lock, runtime},
-    stream::{self, Stream},
+    stream::Stream,
 };
 
 /// One stream's part in a capture.
@@ -46,7 +47,13 @@ struct Session {
 }
 
 struct Recording {
-    graph: Graph,
+    graph: Arc<Mutex<Graph>>,
+    /// The graph's handle, which programs may ask for before the capture ends.
+    handle: usize,
+    /// The first node of this capture, in a graph that had nodes before.
+    first: usize,
+    /// Whether the graph was made for this capture.
+    own: bool,
     state: CaptureState,
 }
 
@@ -61,8 +68,42 @@ pub(crate) enum CaptureState {
 }
 
 impl Capture {
-    /// Starts a capture on `stream`.
+    /// Starts a capture on `stream` into a new graph.
     pub(crate) fn begin(stream: &Stream, mode: hipStreamCaptureMode) -> Status {
+        if lock(&stream.capture).is_some() {
+            return Err(hipError_t::hipErrorIllegalState);
+        }
+        let graph = Arc::new(Mutex::new(Graph::default()));
+        let handle = runtime().graphs.insert::<ihipGraph>(graph.clone());
+        let recording =
+            Recording { graph, handle: handle as usize, first: 0, own: true, state: CaptureState::Active };
+        Capture::begin_in(stream, mode, recording, Vec::new())
+    }
+
+    /// Starts a capture on `stream` that goes on with a graph behind the nodes with these handles.
+    pub(crate) fn begin_behind(
+        stream: &Stream,
+        mode: hipStreamCaptureMode,
+        handle: hipGraph_t,
+        nodes: &[hipGraphNode_t],
+    ) -> Status {
+        let graph = graph::resolve(handle)?;
+        let (first, last) = {
+            let graph = lock(&graph);
+            let last: Option<Vec<usize>> = nodes.iter().map(|node| graph.index_of(*node)).collect();
+            (graph.nodes.len(), last.ok_or(hipError_t::hipErrorInvalidValue)?)
+        };
+        let recording =
+            Recording { graph, handle: handle as usize, first, own: false, state: CaptureState::Active };
+        Capture::begin_in(stream, mode, recording, last)
+    }
+
+    fn begin_in(
+        stream: &Stream,
+        mode: hipStreamCaptureMode,
+        recording: Recording,
+        last: Vec<usize>,
+    ) -> Status {
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         let mut slot = lock(&stream.capture);
         if slot.is_some() {
@@ -72,14 +113,14 @@ impl Capture {
             number: NUMBER.fetch_add(1, Ordering::Relaxed),
             mode,
             thread: thread::current().id(),
-            recording: Mutex::new(Recording { graph: Graph::default(), state: CaptureState::Active }),
+            recording: Mutex::new(recording),
         };
-        *slot = Some(Capture { session: Arc::new(session), last: Vec::new(), origin: true });
+        *slot = Some(Capture { session: Arc::new(session), last, origin: true });
         Ok(())
     }
 
-    /// Ends the capture that began on `stream` and yields its graph.
-    pub(crate) fn end(stream: &Stream) -> Result<Graph, hipError_t> {
+    /// Ends the capture that began on `stream` and yields its graph's handle.
+    pub(crate) fn end(stream: &Stream) -> Result<hipGraph_t, hipError_t> {
         let (session, last) = {
             let mut slot = lock(&stream.capture);
             let capture = slot.as_ref().ok_or(hipError_t::hipErrorIllegalState)?;
@@ -102,14 +143,19 @@ impl Capture {
         }
         let mut recording = lock(&session.recording);
         let state = std::mem::replace(&mut recording.state, CaptureState::Finished);
-        let graph = std::mem::take(&mut recording.graph);
-        if state != CaptureState::Active {
-            return Err(hipError_t::hipErrorStreamCaptureInvalidated);
+        let handle = recording.handle as hipGraph_t;
+        let outcome = if state != CaptureState::Active {
+            Err(hipError_t::hipErrorStreamCaptureInvalidated)
+        } else if !lock(&recording.graph).all_before(&last, recording.first) {
+            Err(hipError_t::hipErrorStreamCaptureUnjoined)
+        } else {
+            Ok(handle)
+        };
+        if outcome.is_err() && recording.own {
+            // The program may have destroyed it already.
+            let _graph = runtime().graphs.remove(handle);
         }
-        if !graph.all_before(&last) {
-            return Err(hipError_t::hipErrorStreamCaptureUnjoined);
-        }
-        Ok(graph)
+        outcome
     }
 
     /// Makes `stream` take part in the capture that `point` belongs to, after that point.
@@ -147,7 +193,7 @@ impl Capture {
     /// Records `command` as the stream's next one.
     pub(crate) fn add(&mut self, command: Command) -> Status {
         self.session.usable()?;
-        let node = lock(&self.session.recording).graph.add(command, self.last.clone());
+        let node = lock(&lock(&self.session.recording).graph).add(command, self.last.clone());
         self.last = vec![node];
         Ok(())
     }
@@ -164,6 +210,35 @@ impl Capture {
 
     pub(crate) fn state(&self) -> CaptureState {
         lock(&self.session.recording).state
+    }
+
+    /// The graph's handle, and the handles of the nodes that the stream's next command follows.
+    pub(crate) fn place(&self) -> (hipGraph_t, Vec<usize>) {
+        let recording = lock(&self.session.recording);
+        let graph = lock(&recording.graph);
+        let last = self.last.iter().filter_map(|index| graph.nodes.get(*index)).map(|node| node.handle);
+        (recording.handle as hipGraph_t, last.collect())
+    }
+
+    /// Makes the stream's next command follow the nodes with these handles, in the place of what it followed or
+    /// beside it.
+    pub(crate) fn follow(&mut self, nodes: &[hipGraphNode_t], beside: bool) -> Status {
+        self.session.usable()?;
+        let found: Option<Vec<usize>> = {
+            let recording = lock(&self.session.recording);
+            let graph = lock(&recording.graph);
+            nodes.iter().map(|node| graph.index_of(*node)).collect()
+        };
+        let found = found.ok_or(hipError_t::hipErrorInvalidValue)?;
+        if !beside {
+            self.last.clear();
+        }
+        for index in found {
+            if !self.last.contains(&index) {
+                self.last.push(index);
+            }
+        }
+        Ok(())
     }
 
     /// The capture's number, unique in the process.
@@ -205,7 +280,7 @@ pub(crate) fn refuse_all(status: hipError_t) -> Status {
 /// in relaxed mode (`hipThreadExchangeStreamCaptureMode`) may do anything.
 pub(crate) fn refuse_unsafe() -> Status {
     let relaxed = hipStreamCaptureMode_hipStreamCaptureModeRelaxed;
-    if stream::thread_mode() == relaxed {
+    if capture_info::thread_mode() == relaxed {
         return Ok(());
     }
     let mut found = Ok(());
@@ -215,7 +290,7 @@ pub(crate) fn refuse_unsafe() -> Status {
         let session = &capture.session;
         let own = session.thread == thread::current().id();
         let global = session.mode == hipStreamCaptureMode_hipStreamCaptureModeGlobal
-            && stream::thread_mode() == hipStreamCaptureMode_hipStreamCaptureModeGlobal;
+            && capture_info::thread_mode() == hipStreamCaptureMode_hipStreamCaptureModeGlobal;
         if session.mode != relaxed && (own || global) {
             session.invalidate();
             found = Err(hipError_t::hipErrorStreamCaptureUnsupported);

@@ -9,8 +9,18 @@ use emulator::{LaunchError, Refusal};
 use hip_sys::hipError_t;
 
 use crate::{
-    api::Status, device::VirtualDevice, event::Event, extension, function::Function, graph::ExecutableGraph,
-    hostcall::HostCalls, pointer, stream_value::Condition, transfer::Transfer, unified,
+    api::Status,
+    device::VirtualDevice,
+    event::Event,
+    extension,
+    function::Function,
+    graph::{ExecutableGraph, Graph},
+    graph_memory::GraphMemory,
+    hostcall::HostCalls,
+    memory, pointer,
+    stream_value::Condition,
+    transfer::Transfer,
+    unified,
 };
 
 /// A host pointer or a device address: both are addresses of this process.
@@ -31,8 +41,14 @@ pub(crate) enum Command {
     Record { event: Arc<Event> },
     /// Waits for an event.
     Wait { event: Arc<Event> },
+    /// Makes memory of a graph be there.
+    Allocate(Arc<GraphMemory>),
+    /// Frees memory, of a graph or any other.
+    Release { address: Address },
     /// Needs a word to be there.
     Until(Condition),
+    /// Another graph, which becomes a `Child` when the graph that it is in is instantiated.
+    Graph { graph: Arc<Mutex<Graph>> },
     /// All nodes of another graph.
     Child { graph: Arc<Mutex<ExecutableGraph>> },
     /// A dependency without work.
@@ -87,6 +103,8 @@ impl Command {
                 Ok(at)
             }
             Command::Wait { event } => Ok(event.time().map_or(at, |instant| at.max(instant))),
+            Command::Allocate(memory) => memory.appear().map(|()| at),
+            Command::Release { address } => memory::release_now(*address).map(|()| at),
             Command::Until(condition) if condition.holds() => Ok(at),
             Command::Until(condition) => {
                 eprintln!(
@@ -96,6 +114,7 @@ impl Command {
                 );
                 Err(hipError_t::hipErrorNotSupported)
             }
+            Command::Graph { graph } => crate::runtime::lock(graph).instantiate()?.run(device, at),
             Command::Child { graph } => {
                 let graph = crate::runtime::lock(graph).clone();
                 graph.run(device, at)

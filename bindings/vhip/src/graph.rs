@@ -1,6 +1,7 @@
 //! Graphs: commands with an order, captured or built, launched any number of times.
 
 use std::{
+    collections::BTreeMap,
     ffi::{c_char, c_uint, c_ulonglong},
     sync::{
         Arc, Mutex,
@@ -14,14 +15,23 @@ use crate::{
     api::{Status, api, put},
     command::Command,
     device::VirtualDevice,
+    graph_memory,
     runtime::{lock, runtime},
     stream,
+    user_object::Held,
 };
+
+/// hipGraphInstantiateFlagAutoFreeOnLaunch: what the last launch left allocated is freed by the next.
+const AUTO_FREE: u64 = 1;
+/// All of `hipGraphInstantiateFlags`.
+const KNOWN_FLAGS: u64 = 0xf;
 
 /// Commands and what each of them follows.
 #[derive(Clone, Default)]
 pub(crate) struct Graph {
     pub nodes: Vec<Node>,
+    /// What of the program lives as long as the graph.
+    pub objects: Vec<Held>,
 }
 
 /// A command of a graph.
@@ -36,6 +46,10 @@ pub(crate) struct Node {
     pub origin: usize,
     /// Whether an executable graph runs it.
     pub enabled: bool,
+    /// What a kernel was told beside its arguments.
+    pub attributes: BTreeMap<hipLaunchAttributeID, [c_char; 64]>,
+    /// Places of the arguments, when the program has asked for them.
+    pub shown: Vec<usize>,
 }
 
 /// A graph in the order of its execution.
@@ -43,6 +57,10 @@ pub(crate) struct Node {
 pub(crate) struct ExecutableGraph {
     /// Every node stands after those that it follows.
     nodes: Vec<Node>,
+    /// What of the program lives as long as the graph.
+    _objects: Vec<Held>,
+    /// What it was instantiated with.
+    pub flags: u64,
 }
 
 impl Graph {
@@ -50,12 +68,13 @@ impl Graph {
     pub(crate) fn add(&mut self, command: Command, after: Vec<usize>) -> usize {
         static NEXT: AtomicUsize = AtomicUsize::new(8);
         let handle = NEXT.fetch_add(8, Ordering::Relaxed);
-        self.nodes.push(Node { command, after, handle, origin: 0, enabled: true });
+        let (attributes, shown) = (BTreeMap::new(), Vec::new());
+        self.nodes.push(Node { command, after, handle, origin: 0, enabled: true, attributes, shown });
         self.nodes.len() - 1
     }
 
-    /// Whether every node is one of `last` or comes before one of them.
-    pub(crate) fn all_before(&self, last: &[usize]) -> bool {
+    /// Whether every node from `first` on is one of `last` or comes before one of them.
+    pub(crate) fn all_before(&self, last: &[usize], first: usize) -> bool {
         let mut seen = vec![false; self.nodes.len()];
         let mut open = last.to_vec();
         while let Some(node) = open.pop() {
@@ -63,7 +82,7 @@ impl Graph {
                 open.extend(&self.nodes[node].after);
             }
         }
-        seen.into_iter().all(|seen| seen)
+        seen.into_iter().skip(first).all(|seen| seen)
     }
 
     /// The nodes in an order in which they can run.
@@ -84,13 +103,20 @@ impl Graph {
                     continue;
                 };
                 place[index] = Some(nodes.len());
-                nodes.push(Node { after, ..node.clone() });
+                let command = match &node.command {
+                    Command::Graph { graph } => {
+                        let graph = Arc::new(Mutex::new(lock(graph).instantiate()?));
+                        Command::Child { graph }
+                    }
+                    other => other.clone(),
+                };
+                nodes.push(Node { after, command, shown: Vec::new(), ..node.clone() });
             }
             if nodes.len() == before {
                 return Err(hipError_t::hipErrorInvalidValue);
             }
         }
-        Ok(ExecutableGraph { nodes })
+        Ok(ExecutableGraph { nodes, _objects: self.objects.clone(), flags: 0 })
     }
 
     /// Takes a node out, with its edges.
@@ -104,7 +130,7 @@ impl Graph {
         }
     }
 
-    fn index_of(&self, handle: hipGraphNode_t) -> Option<usize> {
+    pub(crate) fn index_of(&self, handle: hipGraphNode_t) -> Option<usize> {
         self.nodes.iter().position(|node| node.handle == handle as usize)
     }
 }
@@ -113,6 +139,16 @@ impl ExecutableGraph {
     /// Runs all nodes on `device` from the virtual instant `at` on; yields the instant at which the last one
     /// ends. Nodes without an order between them overlap in virtual time.
     pub(crate) fn run(&self, device: &Arc<VirtualDevice>, at: f64) -> Result<f64, hipError_t> {
+        if self.flags & AUTO_FREE != 0 {
+            for node in &self.nodes {
+                if let Command::Allocate(memory) = &node.command
+                    && let Some(device) = graph_memory::owner(memory.address())
+                {
+                    let _turn = device.turn();
+                    graph_memory::vanish(memory.address()).unwrap_or(Ok(()))?;
+                }
+            }
+        }
         let mut ends: Vec<f64> = Vec::with_capacity(self.nodes.len());
         for node in &self.nodes {
             let start = node.after.iter().fold(at, |latest, other| latest.max(ends[*other]));
@@ -207,11 +243,12 @@ fn fill_list(list: *mut hipGraphNode_t, count: *mut usize, nodes: &[usize]) -> S
     }
 }
 
-fn instantiate(target: *mut hipGraphExec_t, graph: hipGraph_t) -> Status {
+fn instantiate(target: *mut hipGraphExec_t, graph: hipGraph_t, flags: u64) -> Status {
     if target.is_null() {
         return Err(hipError_t::hipErrorInvalidValue);
     }
-    let executable = lock(&*resolve(graph)?).instantiate()?;
+    let mut executable = lock(&*resolve(graph)?).instantiate()?;
+    executable.flags = flags;
     // SAFETY: the caller's out-parameter, not null.
     unsafe { put(target, runtime().executables.insert(Arc::new(Mutex::new(executable)))) }
 }
@@ -230,8 +267,10 @@ pub(crate) fn node_type(command: &Command) -> hipGraphNodeType {
         Command::Host { .. } => hipGraphNodeType_hipGraphNodeTypeHost,
         Command::Record { .. } => hipGraphNodeType_hipGraphNodeTypeEventRecord,
         Command::Wait { .. } => hipGraphNodeType_hipGraphNodeTypeWaitEvent,
+        Command::Allocate(_) => hipGraphNodeType_hipGraphNodeTypeMemAlloc,
+        Command::Release { .. } => hipGraphNodeType_hipGraphNodeTypeMemFree,
         Command::Until(_) => hipGraphNodeType_hipGraphNodeTypeBatchMemOp,
-        Command::Child { .. } => hipGraphNodeType_hipGraphNodeTypeGraph,
+        Command::Graph { .. } | Command::Child { .. } => hipGraphNodeType_hipGraphNodeTypeGraph,
         Command::Empty => hipGraphNodeType_hipGraphNodeTypeEmpty,
     }
 }
@@ -247,7 +286,23 @@ api! {
     }
     /// Destroys a graph; executable graphs made from it stay.
     fn hipGraphDestroy(graph: hipGraph_t) {
-        runtime().graphs.remove(graph).map_err(|_| hipError_t::hipErrorInvalidValue).map(drop)
+        let graph = runtime().graphs.remove(graph).map_err(|_| hipError_t::hipErrorInvalidValue)?;
+        for node in &lock(&graph).nodes {
+            if let Command::Graph { graph } = &node.command
+                && let Some(handle) = runtime().graphs.handle::<ihipGraph>(graph)
+            {
+                // The program may have destroyed it, which is not its right.
+                let _graph = runtime().graphs.remove(handle);
+            }
+        }
+        Ok(())
+    }
+    /// What an executable graph was instantiated with.
+    fn hipGraphExecGetFlags(graph: hipGraphExec_t, flags: *mut c_ulonglong) {
+        let graph = runtime().executables.get(graph).map_err(|_| hipError_t::hipErrorInvalidValue)?;
+        let found = lock(&graph).flags;
+        // SAFETY: the caller's out-parameter.
+        unsafe { put(flags, found) }
     }
     /// A copy with nodes of its own.
     fn hipGraphClone(target: *mut hipGraph_t, graph: hipGraph_t) {
@@ -255,10 +310,22 @@ api! {
             return Err(hipError_t::hipErrorInvalidValue);
         }
         let mut copy = Graph::default();
-        for node in &lock(&*resolve(graph)?).nodes {
-            let index = copy.add(node.command.clone(), node.after.clone());
+        let graph = resolve(graph)?;
+        let graph = lock(&graph);
+        for node in &graph.nodes {
+            let command = match &node.command {
+                Command::Graph { graph } => {
+                    let copy = lock(graph).clone();
+                    Command::Graph { graph: Arc::new(Mutex::new(copy)) }
+                }
+                other => other.clone(),
+            };
+            let index = copy.add(command, node.after.clone());
             copy.nodes[index].origin = node.handle;
+            copy.nodes[index].attributes = node.attributes.clone();
         }
+        copy.objects = graph.objects.clone();
+        drop(graph);
         // SAFETY: the caller's out-parameter, not null.
         unsafe { put(target, runtime().graphs.insert(Arc::new(Mutex::new(copy)))) }
     }
@@ -324,7 +391,7 @@ api! {
         executable: *mut hipGraphExec_t, graph: hipGraph_t, node: *mut hipGraphNode_t, log: *mut c_char,
         capacity: usize,
     ) {
-        instantiate(executable, graph)?;
+        instantiate(executable, graph, 0)?;
         if !node.is_null() {
             // SAFETY: the caller's out-parameter, not null.
             unsafe { put(node, std::ptr::null_mut())? };
@@ -337,10 +404,10 @@ api! {
     }
     /// Makes a graph ready to launch. The flags are about memory nodes and launches by the device.
     fn hipGraphInstantiateWithFlags(executable: *mut hipGraphExec_t, graph: hipGraph_t, flags: c_ulonglong) {
-        if flags > 0xf {
+        if flags > KNOWN_FLAGS {
             return Err(hipError_t::hipErrorInvalidValue);
         }
-        instantiate(executable, graph)
+        instantiate(executable, graph, flags)
     }
     /// Makes a graph ready to launch.
     fn hipGraphInstantiateWithParams(
@@ -349,8 +416,13 @@ api! {
         if params.is_null() {
             return Err(hipError_t::hipErrorInvalidValue);
         }
-        instantiate(executable, graph)?;
         // SAFETY: the caller's in-out parameter, not null.
+        let flags = unsafe { (*params).flags };
+        if flags > KNOWN_FLAGS {
+            return Err(hipError_t::hipErrorInvalidValue);
+        }
+        instantiate(executable, graph, flags)?;
+        // SAFETY: as above.
         unsafe {
             (*params).errNode_out = std::ptr::null_mut();
             (*params).result_out = 0;

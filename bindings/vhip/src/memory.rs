@@ -12,13 +12,13 @@ use crate::{
     advice,
     api::{Status, api, put},
     capture,
-    command::Address,
+    command::{Address, Command},
     device::{MEMORY_BYTES, VirtualDevice},
-    extension, host,
+    extension, graph_memory, host,
     pointer::owner,
     pool,
     runtime::{current, lock, runtime},
-    stream, unified,
+    stream, unified, virtual_memory,
 };
 
 /// Pitch granule of 2-D allocations, bytes.
@@ -109,8 +109,21 @@ pub(crate) fn release(pointer: *mut c_void, kinds: &[AllocationKind]) -> Status 
         return Ok(());
     }
     capture::refuse_unsafe()?;
-    let (device, allocation) = owner(pointer as Address).ok_or(hipError_t::hipErrorInvalidValue)?;
-    if allocation.base != pointer as Address || !kinds.contains(&allocation.kind) {
+    free_one(pointer as Address, kinds)
+}
+
+/// Frees what a graph's node frees: memory of a graph, or of `hipMalloc`.
+pub(crate) fn release_now(address: Address) -> Status {
+    free_one(address, &[AllocationKind::Device])
+}
+
+fn free_one(address: Address, kinds: &[AllocationKind]) -> Status {
+    if let Some(device) = graph_memory::owner(address) {
+        let _turn = device.turn();
+        return graph_memory::vanish(address).unwrap_or(Err(hipError_t::hipErrorInvalidValue));
+    }
+    let (device, allocation) = owner(address).ok_or(hipError_t::hipErrorInvalidValue)?;
+    if allocation.base != address || !kinds.contains(&allocation.kind) {
         return Err(hipError_t::hipErrorInvalidValue);
     }
     // As on hardware, freeing waits for what runs.
@@ -134,6 +147,7 @@ pub(crate) fn free_all(device: &VirtualDevice) {
         }
     }
     pool::forget_device(device.id);
+    graph_memory::vanish_all(device.id);
     memory.free_all();
 }
 
@@ -150,17 +164,6 @@ pub(crate) fn now(work: impl FnOnce() -> Status) -> Status {
     work()
 }
 
-/// Graphs here have no memory nodes.
-pub(crate) fn refuse_captured(stream: hipStream_t) -> Status {
-    match lock(&stream::resolve(stream)?.capture).as_ref() {
-        Some(capture) => {
-            capture.invalidate();
-            Err(hipError_t::hipErrorNotSupported)
-        }
-        None => Ok(()),
-    }
-}
-
 api! {
     /// Device memory, 256-byte aligned; access beyond the requested size is a fault.
     fn hipMalloc(target: *mut *mut c_void, bytes: usize) { allocate(target, bytes, AllocationKind::Device) }
@@ -168,7 +171,7 @@ api! {
     fn hipExtMallocWithFlags(target: *mut *mut c_void, bytes: usize, _flags: c_uint) {
         allocate(target, bytes, AllocationKind::Device)
     }
-    /// As `hipMalloc`, in stream order; memory nodes of graphs are not implemented.
+    /// As `hipMalloc`, in stream order; captured, it becomes a node of the graph.
     fn hipMallocAsync(target: *mut *mut c_void, bytes: usize, stream: hipStream_t) {
         pool::allocate(target, bytes, None, stream)
     }
@@ -196,15 +199,20 @@ api! {
     fn hipFree(pointer: *mut c_void) { release(pointer, &[AllocationKind::Device, AllocationKind::Managed]) }
     /// Frees device memory in stream order.
     fn hipFreeAsync(pointer: *mut c_void, stream: hipStream_t) {
-        refuse_captured(stream)?;
         if pointer.is_null() {
             return Err(hipError_t::hipErrorInvalidValue);
+        }
+        let queue = stream::resolve(stream)?;
+        if lock(&queue.capture).is_some() {
+            return queue.enqueue(Command::Release { address: pointer as Address });
         }
         release(pointer, &[AllocationKind::Device])
     }
     /// Free and total bytes of the current device.
     fn hipMemGetInfo(free: *mut usize, total: *mut usize) {
         let (available, _) = current().emulator.memory().usage();
+        let elsewhere = graph_memory::used(current().id) + virtual_memory::used(current().id);
+        let available = available.saturating_sub(elsewhere);
         // SAFETY: the caller's out-parameters.
         unsafe {
             put(free, available as usize)?;

@@ -1,7 +1,5 @@
 //! Building graphs node by node.
 
-use std::sync::{Arc, Mutex};
-
 use hip_sys::*;
 
 use crate::{
@@ -137,16 +135,6 @@ api! {
         let event = runtime().events.get(event).map_err(|_| hipError_t::hipErrorInvalidValue)?;
         // SAFETY: the caller's list and out-parameter.
         unsafe { add(node, graph, after, count, Command::Wait { event }) }
-    }
-    /// Another graph, as it is now.
-    fn hipGraphAddChildGraphNode(
-        node: *mut hipGraphNode_t, graph: hipGraph_t, after: *const hipGraphNode_t, count: usize,
-        child: hipGraph_t,
-    ) {
-        let child = lock(&*graph::resolve(child)?).instantiate()?;
-        let command = Command::Child { graph: Arc::new(Mutex::new(child)) };
-        // SAFETY: the caller's list and out-parameter.
-        unsafe { add(node, graph, after, count, command) }
     }
     /// Makes each node of `to` follow the node of `from` at the same place.
     fn hipGraphAddDependencies(

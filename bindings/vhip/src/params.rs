@@ -9,9 +9,10 @@ use hip_sys::*;
 
 use crate::{
     api::{Status, api, put},
+    child,
     command::{Address, Command},
     event::Event,
-    graph, node,
+    graph, graph_memory, node,
     runtime::{lock, runtime},
     symbol,
     transfer::{Transfer, get},
@@ -27,7 +28,7 @@ fn command(node: hipGraphNode_t) -> Result<Command, hipError_t> {
 }
 
 /// Gives `node` other work of the kind that it has.
-fn change(node: hipGraphNode_t, fresh: Command) -> Status {
+pub(crate) fn change(node: hipGraphNode_t, fresh: Command) -> Status {
     let (graph, index) = graph::find(node)?;
     let mut graph = lock(&graph);
     let command = &mut graph.nodes[index].command;
@@ -40,7 +41,7 @@ fn change(node: hipGraphNode_t, fresh: Command) -> Status {
 
 /// Gives the node that `executable` has for `node` other work of the kind that it has, a copy between the
 /// same kinds of memory.
-fn change_executable(executable: hipGraphExec_t, node: hipGraphNode_t, fresh: Command) -> Status {
+pub(crate) fn change_executable(executable: hipGraphExec_t, node: hipGraphNode_t, fresh: Command) -> Status {
     let executable = runtime().executables.get(executable).map_err(|_| INVALID)?;
     let mut executable = lock(&executable);
     let found = executable.node_mut(node).ok_or(INVALID)?;
@@ -79,6 +80,46 @@ fn linear(
     Ok(Command::Copy(transfer))
 }
 
+/// The command that the parameters of a node of any kind mean; for memory the address is written there.
+///
+/// # Safety
+/// The union holds what the type says, with what HIP documents for it.
+pub(crate) unsafe fn of_any(params: &mut hipGraphNodeParams) -> Result<Command, hipError_t> {
+    let any = &mut params.__bindgen_anon_1;
+    // SAFETY: the caller's promise.
+    unsafe {
+        match params.type_ {
+            hipGraphNodeType_hipGraphNodeTypeKernel => node::kernel(&any.kernel),
+            hipGraphNodeType_hipGraphNodeTypeMemcpy => transfer(&any.memcpy.copyParams),
+            hipGraphNodeType_hipGraphNodeTypeMemset => node::fill(&any.memset),
+            hipGraphNodeType_hipGraphNodeTypeHost => node::host(&any.host),
+            hipGraphNodeType_hipGraphNodeTypeGraph => child::command(any.graph.graph),
+            hipGraphNodeType_hipGraphNodeTypeEmpty => Ok(Command::Empty),
+            hipGraphNodeType_hipGraphNodeTypeWaitEvent => {
+                Ok(Command::Wait { event: event(any.eventWait.event)? })
+            }
+            hipGraphNodeType_hipGraphNodeTypeEventRecord => {
+                Ok(Command::Record { event: event(any.eventRecord.event)? })
+            }
+            hipGraphNodeType_hipGraphNodeTypeMemAlloc => graph_memory::of_params(&mut any.alloc),
+            hipGraphNodeType_hipGraphNodeTypeMemFree if !any.free.dptr.is_null() => {
+                Ok(Command::Release { address: any.free.dptr as Address })
+            }
+            hipGraphNodeType_hipGraphNodeTypeMemFree => Err(INVALID),
+            _ => Err(hipError_t::hipErrorNotSupported),
+        }
+    }
+}
+
+/// # Safety
+/// `params` is null or points to a struct.
+unsafe fn driver_transfer(params: *const HIP_MEMCPY3D) -> Result<Command, hipError_t> {
+    // SAFETY: the caller's promise.
+    let transfer = Transfer::of_driver(&unsafe { get(params) }?)?;
+    transfer.check()?;
+    Ok(Command::Copy(transfer))
+}
+
 /// The handle of an event.
 fn handle(event: &Arc<Event>) -> Result<hipEvent_t, hipError_t> {
     runtime().events.handle(event).ok_or(INVALID)
@@ -96,6 +137,49 @@ api! {
     ) {
         // SAFETY: the caller's struct, list and out-parameter.
         unsafe { node::add(node, graph, after, count, transfer(params)?) }
+    }
+    /// A copy of slices, in the driver's terms.
+    fn hipDrvGraphAddMemcpyNode(
+        node: *mut hipGraphNode_t, graph: hipGraph_t, after: *const hipGraphNode_t, count: usize,
+        params: *const HIP_MEMCPY3D, _context: hipCtx_t,
+    ) {
+        // SAFETY: the caller's struct, list and out-parameter.
+        unsafe { node::add(node, graph, after, count, driver_transfer(params)?) }
+    }
+    /// The copy of a node, in the driver's terms. Positions are part of the pointers.
+    fn hipDrvGraphMemcpyNodeGetParams(node: hipGraphNode_t, params: *mut HIP_MEMCPY3D) {
+        let Command::Copy(transfer) = command(node)? else { return Err(INVALID) };
+        // SAFETY: the caller's out-parameter.
+        unsafe { put(params, transfer.driver()) }
+    }
+    /// Changes the copy of a node, in the driver's terms.
+    fn hipDrvGraphMemcpyNodeSetParams(node: hipGraphNode_t, params: *const HIP_MEMCPY3D) {
+        // SAFETY: the caller's struct.
+        change(node, unsafe { driver_transfer(params) }?)
+    }
+    /// Changes the copy of an executable graph's node, in the driver's terms.
+    fn hipDrvGraphExecMemcpyNodeSetParams(
+        executable: hipGraphExec_t, node: hipGraphNode_t, params: *const HIP_MEMCPY3D, _context: hipCtx_t,
+    ) {
+        // SAFETY: the caller's struct.
+        change_executable(executable, node, unsafe { driver_transfer(params) }?)
+    }
+    /// A fill.
+    fn hipDrvGraphAddMemsetNode(
+        node: *mut hipGraphNode_t, graph: hipGraph_t, after: *const hipGraphNode_t, count: usize,
+        params: *const hipMemsetParams, _context: hipCtx_t,
+    ) {
+        // SAFETY: the caller's struct.
+        let params = unsafe { get(params) }?;
+        // SAFETY: the caller's list and out-parameter.
+        unsafe { node::add(node, graph, after, count, node::fill(&params)?) }
+    }
+    /// Changes the fill of an executable graph's node.
+    fn hipDrvGraphExecMemsetNodeSetParams(
+        executable: hipGraphExec_t, node: hipGraphNode_t, params: *const hipMemsetParams, _context: hipCtx_t,
+    ) {
+        // SAFETY: the caller's struct.
+        change_executable(executable, node, node::fill(&unsafe { get(params) }?)?)
     }
     /// The copy of a node. Positions are part of the pointers.
     fn hipGraphMemcpyNodeGetParams(node: hipGraphNode_t, params: *mut hipMemcpy3DParms) {

@@ -6,7 +6,7 @@ use std::ffi::{c_int, c_uint, c_void};
 
 use hip_sys::*;
 
-use crate::{api::api, copy, event, fill, graph, launch, memory, stream, symbol, transfer};
+use crate::{api::api, capture_info, copy, event, fill, graph, launch, memory, stream, symbol, transfer};
 
 /// The thread's stream.
 const OWN: hipStream_t = std::ptr::without_provenance_mut(stream::PER_THREAD);
@@ -113,15 +113,23 @@ api! {
     }
     /// As `hipStreamBeginCapture`.
     fn hipStreamBeginCapture_spt(stream: hipStream_t, mode: hipStreamCaptureMode) {
-        stream::begin_capture(meant(stream), mode)
+        capture_info::begin_capture(meant(stream), mode)
     }
     /// As `hipStreamEndCapture`.
     fn hipStreamEndCapture_spt(stream: hipStream_t, graph: *mut hipGraph_t) {
-        stream::end_capture(meant(stream), graph)
+        capture_info::end_capture(meant(stream), graph)
     }
     /// As `hipStreamGetCaptureInfo`.
     fn hipStreamGetCaptureInfo_spt(stream: hipStream_t, status: *mut hipStreamCaptureStatus, id: *mut u64) {
-        stream::capture_info(meant(stream), status, id)
+        capture_info::capture_info(meant(stream), status, id)
+    }
+    /// As `hipStreamGetCaptureInfo_v2`.
+    fn hipStreamGetCaptureInfo_v2_spt(
+        stream: hipStream_t, status: *mut hipStreamCaptureStatus, id: *mut u64, graph: *mut hipGraph_t,
+        nodes: *mut *const hipGraphNode_t, count: *mut usize,
+    ) {
+        // SAFETY: the same contract.
+        unsafe { capture_info::whole_capture_info(meant(stream), status, id, graph, nodes, count) }
     }
     /// As `hipStreamGetFlags`.
     fn hipStreamGetFlags_spt(stream: hipStream_t, flags: *mut c_uint) {
@@ -133,7 +141,7 @@ api! {
     }
     /// As `hipStreamIsCapturing`.
     fn hipStreamIsCapturing_spt(stream: hipStream_t, status: *mut hipStreamCaptureStatus) {
-        stream::is_capturing(meant(stream), status)
+        capture_info::is_capturing(meant(stream), status)
     }
     /// As `hipStreamWaitEvent`.
     fn hipStreamWaitEvent_spt(stream: hipStream_t, event: hipEvent_t, flags: c_uint) {

@@ -14,10 +14,12 @@ use hip_sys::*;
 
 use crate::{
     api::{Status, api, put},
-    command::Address,
+    command::{Address, Command},
     device::VirtualDevice,
+    graph_memory::GraphMemory,
     memory,
     runtime::{current, device, lock, runtime},
+    stream,
     transfer::get,
 };
 
@@ -117,9 +119,17 @@ pub(crate) fn allocate(
     if target.is_null() {
         return Err(INVALID);
     }
-    memory::refuse_captured(stream)?;
     let pool = resolve(pool.unwrap_or_else(|| chosen(current())))?;
-    let address = if bytes == 0 { 0 } else { pool.allocate(bytes as u64)? };
+    let queue = stream::resolve(stream)?;
+    let address = if bytes == 0 {
+        0
+    } else if lock(&queue.capture).is_some() {
+        let memory = GraphMemory::new(pool.device, bytes as u64)?;
+        queue.enqueue(Command::Allocate(memory.clone()))?;
+        memory.address()
+    } else {
+        pool.allocate(bytes as u64)?
+    };
     // SAFETY: the caller's out-parameter, not null.
     unsafe { put(target, address as *mut c_void) }
 }

@@ -119,6 +119,7 @@ fn attribute(which: hipDeviceAttribute_t, id: usize) -> Option<c_int> {
         | hipDeviceAttribute_t_hipDeviceAttributeConcurrentManagedAccess
         | hipDeviceAttribute_t_hipDeviceAttributeCanMapHostMemory
         | hipDeviceAttribute_t_hipDeviceAttributeMemoryPoolsSupported
+        | hipDeviceAttribute_t_hipDeviceAttributeVirtualMemoryManagementSupported
         | hipDeviceAttribute_t_hipDeviceAttributeUnifiedAddressing
         | hipDeviceAttribute_t_hipDeviceAttributeCooperativeLaunch
         | hipDeviceAttribute_t_hipDeviceAttributeHostNativeAtomicSupported
@@ -135,7 +136,6 @@ fn attribute(which: hipDeviceAttribute_t, id: usize) -> Option<c_int> {
         | hipDeviceAttribute_t_hipDeviceAttributePciDeviceId
         | hipDeviceAttribute_t_hipDeviceAttributeAsicRevision
         | hipDeviceAttribute_t_hipDeviceAttributeImageSupport
-        | hipDeviceAttribute_t_hipDeviceAttributeVirtualMemoryManagementSupported
         | hipDeviceAttribute_t_hipDeviceAttributeCanUseStreamWaitValue
         | hipDeviceAttribute_t_hipDeviceAttributeDirectManagedMemAccessFromHost
         | hipDeviceAttribute_t_hipDeviceAttributePageableMemoryAccessUsesHostPageTables => 0,

@@ -15,6 +15,7 @@ use hip_sys::*;
 use crate::{
     api::{self, text},
     device::VirtualDevice,
+    function::Function,
     image, memory,
     module::Module,
     runtime::{current, lock, runtime},
@@ -99,6 +100,20 @@ pub(crate) fn function(symbol: *const c_void) -> Result<hipFunction_t, hipError_
     let (binary, name) =
         find(|registry| &registry.kernels, symbol).ok_or(hipError_t::hipErrorInvalidDeviceFunction)?;
     binary.on(current())?.function(&name)
+}
+
+/// The host symbol of a kernel of the program, if it has one.
+pub(crate) fn symbol_of(kernel: &Function) -> Option<*const c_void> {
+    with(|registry| {
+        let named = registry.kernels.iter().filter(|(_, entry)| entry.name == kernel.kernel());
+        let mut own = named.filter(|(_, entry)| {
+            let binary = registry.binaries.get(&entry.binary);
+            binary.is_some_and(|binary| {
+                lock(&binary.loaded).values().any(|module| Arc::ptr_eq(module, &kernel.module))
+            })
+        });
+        own.next().map(|(symbol, _)| *symbol as *const c_void)
+    })
 }
 
 /// Address and bytes of a device variable's host symbol on the current device.

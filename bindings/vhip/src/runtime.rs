@@ -20,6 +20,8 @@ use crate::{
     module::Module,
     pool::Pool,
     stream::Stream,
+    user_object::UserObject,
+    virtual_memory::Physical,
 };
 
 /// How many virtual devices there can be.
@@ -40,6 +42,8 @@ pub(crate) struct Runtime {
     pub executables: Table<Mutex<ExecutableGraph>>,
     pub pools: Table<Pool>,
     pub libraries: Table<Library>,
+    pub physical: Table<Physical>,
+    pub user_objects: Table<UserObject>,
 }
 
 /// The runtime, created by the first call.
@@ -58,6 +62,8 @@ pub(crate) fn runtime() -> &'static Runtime {
             executables: Table::new(),
             pools: Table::new(),
             libraries: Table::new(),
+            physical: Table::new(),
+            user_objects: Table::new(),
         }
     })
 }

@@ -14,7 +14,7 @@ use hip_sys::*;
 
 use crate::{
     api::{Status, api, put},
-    capture::{self, Capture, CaptureState},
+    capture::{self, Capture},
     command::Command,
     device::VirtualDevice,
     runtime::{current, lock, runtime, set_current},
@@ -108,7 +108,7 @@ impl Stream {
     }
 
     /// The streams of the same device that wait for the null stream, and it for them.
-    fn blocking_peers(&self) -> impl Iterator<Item = Arc<Stream>> {
+    pub(crate) fn blocking_peers(&self) -> impl Iterator<Item = Arc<Stream>> {
         let streams = runtime().streams.all().into_iter();
         streams.filter(|other| Arc::ptr_eq(&other.device, &self.device) && other.is_blocking())
     }
@@ -268,46 +268,6 @@ pub(crate) fn launch_host_function(stream: hipStream_t, function: hipHostFn_t, d
     resolve(stream)?.enqueue(Command::Host { function, data: data as usize })
 }
 
-pub(crate) fn begin_capture(stream: hipStream_t, mode: hipStreamCaptureMode) -> Status {
-    if (stream as usize) < PER_THREAD {
-        return Err(hipError_t::hipErrorStreamCaptureUnsupported);
-    }
-    if mode > hipStreamCaptureMode_hipStreamCaptureModeRelaxed {
-        return Err(hipError_t::hipErrorInvalidValue);
-    }
-    Capture::begin(&*resolve(stream)?, mode)
-}
-
-pub(crate) fn end_capture(stream: hipStream_t, graph: *mut hipGraph_t) -> Status {
-    if graph.is_null() {
-        return Err(hipError_t::hipErrorInvalidValue);
-    }
-    let captured = Capture::end(&*resolve(stream)?)?;
-    let handle = runtime().graphs.insert(Arc::new(Mutex::new(captured)));
-    // SAFETY: the caller's out-parameter, not null.
-    unsafe { put(graph, handle) }
-}
-
-pub(crate) fn is_capturing(stream: hipStream_t, status: *mut hipStreamCaptureStatus) -> Status {
-    let stream = resolve(stream)?;
-    // The null stream waits for blocking streams, and a capturing one cannot be waited for.
-    if stream.is_null && stream.blocking_peers().any(|other| lock(&other.capture).is_some()) {
-        return Err(hipError_t::hipErrorStreamCaptureImplicit);
-    }
-    // SAFETY: the caller's out-parameter.
-    unsafe { put(status, state(&stream).0) }
-}
-
-pub(crate) fn capture_info(stream: hipStream_t, status: *mut hipStreamCaptureStatus, id: *mut u64) -> Status {
-    let (code, number) = state(&*resolve(stream)?);
-    if !id.is_null() {
-        // SAFETY: the caller's out-parameter, not null.
-        unsafe { put(id, number)? };
-    }
-    // SAFETY: the caller's out-parameter.
-    unsafe { put(status, code) }
-}
-
 /// The number of the stream's device, −1 for an unknown stream.
 #[unsafe(no_mangle)]
 pub extern "C" fn hipGetStreamDeviceId(stream: hipStream_t) -> c_int {
@@ -367,37 +327,6 @@ api! {
     fn hipLaunchHostFunc(stream: hipStream_t, function: hipHostFn_t, data: *mut c_void) {
         launch_host_function(stream, function, data)
     }
-    /// Starts capturing `stream` into a new graph.
-    fn hipStreamBeginCapture(stream: hipStream_t, mode: hipStreamCaptureMode) {
-        begin_capture(stream, mode)
-    }
-    /// Ends the capture and hands out its graph.
-    fn hipStreamEndCapture(stream: hipStream_t, graph: *mut hipGraph_t) {
-        end_capture(stream, graph)
-    }
-    /// Whether `stream` is capturing: 0 none, 1 active, 2 invalidated.
-    fn hipStreamIsCapturing(stream: hipStream_t, status: *mut hipStreamCaptureStatus) {
-        is_capturing(stream, status)
-    }
-    /// Capture status and the capture's number.
-    fn hipStreamGetCaptureInfo(stream: hipStream_t, status: *mut hipStreamCaptureStatus, id: *mut u64) {
-        capture_info(stream, status, id)
-    }
-    /// Exchanges the thread's capture mode, which decides whether calls that wait or allocate are refused
-    /// during captures.
-    fn hipThreadExchangeStreamCaptureMode(mode: *mut hipStreamCaptureMode) {
-        if mode.is_null() {
-            return Err(hipError_t::hipErrorInvalidValue);
-        }
-        // SAFETY: the caller's in-out parameter, not null.
-        let wanted = unsafe { *mode };
-        if wanted > 2 {
-            return Err(hipError_t::hipErrorInvalidValue);
-        }
-        let before = CAPTURE_MODE.replace(wanted);
-        // SAFETY: as above.
-        unsafe { put(mode, before) }
-    }
     /// The range of priorities: 1 (low) to −1 (high).
     fn hipDeviceGetStreamPriorityRange(least: *mut c_int, greatest: *mut c_int) {
         if !least.is_null() {
@@ -409,24 +338,5 @@ api! {
             unsafe { put(greatest, -1)? };
         }
         Ok(())
-    }
-}
-
-thread_local! {
-    static CAPTURE_MODE: std::cell::Cell<hipStreamCaptureMode> = const { std::cell::Cell::new(0) };
-}
-
-/// The calling thread's capture mode.
-pub(crate) fn thread_mode() -> hipStreamCaptureMode {
-    CAPTURE_MODE.get()
-}
-
-fn state(stream: &Stream) -> (hipStreamCaptureStatus, u64) {
-    match lock(&stream.capture).as_ref() {
-        None => (0, 0),
-        Some(capture) => match capture.state() {
-            CaptureState::Active => (1, capture.number()),
-            _ => (2, capture.number()),
-        },
     }
 }

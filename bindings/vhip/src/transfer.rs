@@ -152,11 +152,36 @@ impl Transfer {
         }
     }
 
+    /// This copy as `hipDrvMemcpy3D` takes it; positions are part of the pointers.
+    pub(crate) fn driver(&self) -> HIP_MEMCPY3D {
+        // SAFETY: integers, and pointers that may be null.
+        let mut found: HIP_MEMCPY3D = unsafe { std::mem::zeroed() };
+        let (source, target) = (self.source.address, self.target.address);
+        if pointer::on_device(source) {
+            (found.srcMemoryType, found.srcDevice) =
+                (hipMemoryType_hipMemoryTypeDevice, source as hipDeviceptr_t);
+        } else {
+            (found.srcMemoryType, found.srcHost) = (hipMemoryType_hipMemoryTypeHost, source as *const c_void);
+        }
+        if pointer::on_device(target) {
+            (found.dstMemoryType, found.dstDevice) =
+                (hipMemoryType_hipMemoryTypeDevice, target as hipDeviceptr_t);
+        } else {
+            (found.dstMemoryType, found.dstHost) = (hipMemoryType_hipMemoryTypeHost, target as *mut c_void);
+        }
+        let height = |side: Side| side.slice.checked_div(side.pitch).unwrap_or(0) as usize;
+        (found.srcPitch, found.srcHeight) = (self.source.pitch as usize, height(self.source));
+        (found.dstPitch, found.dstHeight) = (self.target.pitch as usize, height(self.target));
+        (found.WidthInBytes, found.Height, found.Depth) =
+            (self.width as usize, self.rows as usize, self.slices as usize);
+        found
+    }
+
     /// What `hipDrvMemcpy3D` takes.
     ///
     /// # Errors
     /// As [`Transfer::of_params`].
-    fn of_driver(p: &HIP_MEMCPY3D) -> Result<Transfer, hipError_t> {
+    pub(crate) fn of_driver(p: &HIP_MEMCPY3D) -> Result<Transfer, hipError_t> {
         let (width, rows, slices) = (p.WidthInBytes as u64, p.Height as u64, p.Depth as u64);
         let (source, from_device) = place(p.srcMemoryType, p.srcHost, p.srcDevice)?;
         let (target, to_device) = place(p.dstMemoryType, p.dstHost, p.dstDevice)?;

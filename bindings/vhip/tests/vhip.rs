@@ -14,6 +14,8 @@ mod contexts;
 mod devices;
 #[path = "vhip/faults.rs"]
 mod faults;
+#[path = "vhip/graph_memory.rs"]
+mod graph_memory;
 #[path = "vhip/graphs.rs"]
 mod graphs;
 #[path = "vhip/kernels.rs"]
@@ -40,3 +42,5 @@ mod symbols;
 mod transfers;
 #[path = "vhip/unified.rs"]
 mod unified;
+#[path = "vhip/virtual_memory.rs"]
+mod virtual_memory;
