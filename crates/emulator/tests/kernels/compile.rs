@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Where ROCm is: `ROCM_PATH`, the workspace's own, or the usual place.
-fn rocm() -> Option<PathBuf> {
+pub(crate) fn rocm() -> Option<PathBuf> {
     let workspace = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../.rocm");
     let places =
         [std::env::var_os("ROCM_PATH").map(PathBuf::from), Some(workspace), Some("/opt/rocm".into())];

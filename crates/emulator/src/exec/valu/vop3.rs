@@ -531,8 +531,12 @@ fn div_fmas_double(wave: &mut Wave, op: &Op) -> Step {
 }
 
 /// The special cases of a division num/den around an approximate quotient.
+///
+/// `overflow`: a NaN quotient of finite numbers is an overflow in the steps before (∞ − ∞), as in 1e30 / 1e-40; the
+/// published pseudocode tests the denominator's exponent there, which cannot be all ones any more. Divisions
+/// as LLVM expands them would give NaN for ∞.
 macro_rules! div_fixup {
-    ($float:ty, $quotient:expr, $denominator:expr, $numerator:expr, $exponent:expr, $underflow:expr) => {{
+    ($float:ty, $quotient:expr, $denominator:expr, $numerator:expr, $exponent:expr, $underflow:expr, $overflow:expr) => {{
         let (q, d, n): ($float, $float, $float) = ($quotient, $denominator, $numerator);
         let negative = d.is_sign_negative() != n.is_sign_negative();
         let magnitude = if d == 0.0 || n.is_infinite() {
@@ -541,6 +545,8 @@ macro_rules! div_fixup {
             0.0
         } else if $exponent(n) - $exponent(d) < $underflow {
             0.0
+        } else if $overflow && q.is_nan() {
+            <$float>::INFINITY
         } else {
             q.abs()
         };
@@ -564,7 +570,7 @@ fn div_fixup_single(wave: &mut Wave, op: &Op) -> Step {
         } else if d == 0.0 && n == 0.0 || d.is_infinite() && n.is_infinite() {
             0xffc0_0000
         } else {
-            flush(div_fixup!(f32, q, d, n, exponent, -150).to_bits(), output)
+            flush(div_fixup!(f32, q, d, n, exponent, -150, true).to_bits(), output)
         }
     }));
     float::finish_write(wave, op, result)
@@ -585,7 +591,7 @@ fn div_fixup_double(wave: &mut Wave, op: &Op) -> Step {
         } else if d == 0.0 && n == 0.0 || d.is_infinite() && n.is_infinite() {
             0xfff8_0000_0000_0000
         } else {
-            div_fixup!(f64, q, d, n, exponent, -1075).to_bits()
+            div_fixup!(f64, q, d, n, exponent, -1075, true).to_bits()
         }
     });
     double::finish_write(wave, op, result)
@@ -605,7 +611,7 @@ fn div_fixup_half(wave: &mut Wave, op: &Op) -> Step {
         } else if d == 0.0 && n == 0.0 || d.is_infinite() && n.is_infinite() {
             0xfe00
         } else {
-            from_f32(div_fixup!(f32, q, d, n, |_| 0, -1))
+            from_f32(div_fixup!(f32, q, d, n, |_| 0, -1, false))
         }
     }));
     half::finish_write(wave, op, result, Rest::Zero)
