@@ -3,7 +3,6 @@ is AMD's pseudocode over all 64 lanes."""
 
 import inputs
 import isa
-import numbers_exact as fp
 import pseudocode as pc
 import valu
 from vectors import Group

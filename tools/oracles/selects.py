@@ -5,7 +5,6 @@ of the destination; packed instructions choose a half for each of their two oper
 
 import inputs
 import numbers_exact as fp
-import pseudocode as pc
 import valu
 from vectors import Group
 

@@ -1,5 +1,6 @@
 """Which groups each vector ALU mnemonic gets: plain, source modifiers, clamp, MODE, op_sel."""
 
+import constants
 import division
 import pseudocode as pc
 import selects
@@ -59,10 +60,9 @@ def groups(mnemonics):
     """All vector ALU groups except those of DPP and of instructions across lanes."""
     elsewhere = ("v_mfma", "v_smfmac", "v_readlane", "v_readfirstlane", "v_writelane", "v_permlane", "v_mbcnt", "v_swap",
                  "v_nop", "v_accvgpr")
-    made = division.groups()
-    for mnemonic in mnemonics:
-        if not mnemonic.startswith("v_") or mnemonic.endswith("_dpp") or mnemonic.startswith(elsewhere):
-            continue
+    mine = [m for m in mnemonics if m.startswith("v_") and not m.endswith("_dpp") and not m.startswith(elsewhere)]
+    made = division.groups() + constants.groups(mine)
+    for mnemonic in mine:
         if mnemonic.startswith("v_fma_mix"):
             made += selects.mixed(mnemonic)
         elif mnemonic.endswith("_sdwa"):

@@ -7,7 +7,7 @@
 
 use std::path::Path;
 
-use emulator::{Device, DeviceConfig, Launch, MfmaPolicy, RunOptions};
+use emulator::{Device, DeviceConfig, Launch, LaunchError, MfmaPolicy, Module, RunOptions};
 
 #[path = "oracle/assembly.rs"]
 mod assembly;
@@ -46,55 +46,57 @@ fn run(name: &str, file: &str, options: RunOptions) -> (usize, Vec<String>) {
     let module = device.load(&image).expect("loads");
     let mut failures = Vec::new();
     for (i, group) in groups.iter().enumerate() {
-        let waves = group.waves();
-        let inputs: Vec<u32> = waves.iter().flat_map(|(before, _)| block(before, group)).collect();
-        let memory: Vec<u32> = waves.iter().flat_map(|(before, _)| before.memory.clone()).collect();
-        let place = |dwords: &[u32]| {
-            let bytes: Vec<u8> = dwords.iter().flat_map(|x| x.to_le_bytes()).collect();
-            let address = device.memory().alloc(bytes.len() as u64).expect("fits");
-            device.memory().write(address, &bytes).expect("its own");
-            address
+        let what = match differences(&device, &module, &format!("g{i}"), group, options) {
+            Err(error) => error.to_string(),
+            Ok(wrong) => match wrong.first() {
+                Some(first) => format!("{} differences, the first: {first}", wrong.len()),
+                None => continue,
+            },
         };
-        let addresses = [place(&inputs), place(&inputs), place(&memory)];
-        let kernarg: Vec<u8> = addresses.iter().flat_map(|x| x.to_le_bytes()).collect();
-        let launch = Launch {
-            grid: [waves.len() as u32, 1, 1],
-            block: [64, 1, 1],
-            dynamic_lds: 0,
-            kernarg: &kernarg,
-            options,
-        };
-        let head = format!("{} [{}]", group.code.join("; "), group.source);
-        match device.launch(&module, &format!("g{i}"), &launch) {
-            Err(error) => failures.push(format!("{head}: {error}")),
-            Ok(_) => {
-                let read = |address: u64, dwords: usize| {
-                    let mut bytes = vec![0; 4 * dwords];
-                    device.memory().read(address, &mut bytes).expect("allocated");
-                    bytes
-                        .chunks(4)
-                        .map(|x| u32::from_le_bytes(x.try_into().expect("four")))
-                        .collect::<Vec<_>>()
-                };
-                let outputs = read(addresses[1], inputs.len());
-                let memory = read(addresses[2], memory.len());
-                let each = inputs.len() / waves.len();
-                let mut wrong = Vec::new();
-                for (wave, (before, want)) in waves.iter().enumerate() {
-                    let got =
-                        after(&outputs[wave * each..][..each], &memory[wave * AREA..][..AREA], before, group);
-                    wrong.extend(got.differences(want, before, group));
-                }
-                if let Some(first) = wrong.first() {
-                    failures.push(format!("{head}: {} differences, the first: {first}", wrong.len()));
-                }
-            }
-        }
-        for address in addresses {
-            device.memory().free(address).expect("its own");
-        }
+        failures.push(format!("{} [{}]: {what}", group.code.join("; "), group.source));
     }
     (groups.iter().map(Group::len).sum(), failures)
+}
+
+/// Runs a group's kernel, a workgroup for each wave.
+fn differences(
+    device: &Device,
+    module: &Module,
+    kernel: &str,
+    group: &Group,
+    options: RunOptions,
+) -> Result<Vec<String>, LaunchError> {
+    let waves = group.waves();
+    let inputs: Vec<u32> = waves.iter().flat_map(|(before, _)| block(before, group)).collect();
+    let memory: Vec<u32> = waves.iter().flat_map(|(before, _)| before.memory.clone()).collect();
+    let addresses = [&inputs, &inputs, &memory].map(|dwords| {
+        let bytes: Vec<u8> = dwords.iter().flat_map(|x| x.to_le_bytes()).collect();
+        let address = device.memory().alloc(bytes.len() as u64).expect("fits");
+        device.memory().write(address, &bytes).expect("its own");
+        address
+    });
+    let kernarg: Vec<u8> = addresses.iter().flat_map(|x| x.to_le_bytes()).collect();
+    let grid = [waves.len() as u32, 1, 1];
+    let launch = Launch { grid, block: [64, 1, 1], dynamic_lds: 0, kernarg: &kernarg, options };
+    let report = device.launch(module, kernel, &launch);
+    let read = |address: u64, dwords: usize| {
+        let mut bytes = vec![0; 4 * dwords];
+        device.memory().read(address, &mut bytes).expect("allocated");
+        let words = bytes.chunks(4).map(|x| u32::from_le_bytes(x.try_into().expect("four")));
+        words.collect::<Vec<u32>>()
+    };
+    let (outputs, memory) = (read(addresses[1], inputs.len()), read(addresses[2], memory.len()));
+    for address in addresses {
+        device.memory().free(address).expect("its own");
+    }
+    report?;
+    let each = inputs.len() / waves.len();
+    let found = waves.iter().zip(outputs.chunks(each)).zip(memory.chunks(AREA));
+    Ok(found
+        .flat_map(|(((before, want), outputs), memory)| {
+            after(outputs, memory, before, group).differences(want, before, group)
+        })
+        .collect())
 }
 
 /// A wave's inputs as the kernel reads them.
