@@ -44,6 +44,7 @@ def used():
 
 def groups(mnemonics):
     """Groups by vector file."""
+    import beyond
     import lanes
     import matrix
     import memory
@@ -58,6 +59,7 @@ def groups(mnemonics):
         "memory": memory.groups(mnemonics),
         "matrix": layouts,
         "cdna3": model,
+        "beyond": beyond.groups(set(mnemonics)),
     }
 
 
@@ -78,7 +80,7 @@ def main():
         sys.exit(bool(changed))
     for path in changed:
         path.write_text(texts[path])
-    covered = {group.mnemonic for found in files.values() for group in found}
+    covered = {group.mnemonic for found in files.values() for group in found} & set(mnemonics)
     print(f"{len(covered)} of {len(mnemonics)} mnemonics, {sum(map(len, texts.values()))} bytes, {len(changed)} files changed")
 
 

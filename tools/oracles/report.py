@@ -102,9 +102,13 @@ def render(used, files, root):
     """The page's text. `files`: groups by vector file."""
     sources = {mnemonic: set() for mnemonic in used}
     cases = {}
+    beyond = set()
     for groups in files.values():
         for group in groups:
-            sources[group.mnemonic].add(group.source)
+            if group.mnemonic in sources:
+                sources[group.mnemonic].add(group.source)
+            else:
+                beyond.add(group.mnemonic)
             cases[group.source] = cases.get(group.source, 0) + len(group.cases)
     host = in_host_kernels(root) & set(used)
     columns = [*SOURCES, HOST]
@@ -129,7 +133,8 @@ def render(used, files, root):
     lines.append(f"| **all** | {' | '.join(f'**{n}**' for n in total)} |")
     assert total[0] == len(used), "an encoding is missing"
     without = [mnemonic for mnemonic in used if not sources[mnemonic]]
-    lines += ["", "Mnemonics count with their encoding suffix, as the disassembler spells them.", "",
+    lines += ["", "Mnemonics count with their encoding suffix, as the disassembler spells them. Beyond the used ones, "
+              f"{len(beyond)} more", "scalar and vector ALU instructions have pseudocode vectors.", "",
               f"Without vectors: {', '.join(f'`{m}`' for m in without)} (every kernel ends by it).", "",
               "## What has no pseudocode", "", "| instruction | vectors | also executed by |", "|---|---|---|"]
     for mnemonic in sorted(m for m in used if sources[m] and not sources[m] & {"pseudocode"}):

@@ -38,7 +38,7 @@ def alu(mnemonic, count=20):
         ins.append(column(RESULT, width))
         outs.append(column(RESULT, width))
         operands.insert(0, span(RESULT, width))
-    saves = "saveexec" in mnemonic
+    saves = "exec" in mnemonic
     if saves:
         ins.append("exec")
         outs.append("exec")

@@ -129,6 +129,9 @@ def packed(shape):
     for number, (low, high, nlow, nhigh) in enumerate(PACKED):
         rng = inputs.generator(shape.mnemonic, number)
         lists = {"op_sel": low, "op_sel_hi": high, "neg_lo": nlow, "neg_hi": nhigh}
+        floats = valu.float_of(shape.sources[0][0]) is not None
+        if not floats:
+            lists = {"op_sel": low, "op_sel_hi": high}
         if move:
             lists = {"op_sel": low, "op_sel_hi": (1, 1, 1)}
         tail = " ".join(f"{name}:[{','.join(map(str, bits[:n]))}]" for name, bits in lists.items())
@@ -140,7 +143,7 @@ def packed(shape):
             if move:
                 bits = sources[0] >> 32 * low[0] & 0xFFFF_FFFF | (sources[1] >> 32 * low[1] & 0xFFFF_FFFF) << 32
             else:
-                seen = [arranged(s, width, low[i], high[i], nlow[i], nhigh[i]) for i, s in enumerate(sources)]
+                seen = [arranged(s, width, low[i], high[i], nlow[i], nhigh[i], floats) for i, s in enumerate(sources)]
                 bits, _ = valu.compute(shape, seen, old, 0, lane)
             group.cases.append((sources + [old], [bits]))
         made.append(group)

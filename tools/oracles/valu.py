@@ -22,7 +22,8 @@ CARRY_IN, CARRY_OUT = "s[22:23]", "s[20:21]"
 # except for these, which it does not list.
 KEEPS_HIGH_HALF = {"v_bitop3_b16", "v_min3_f16", "v_min3_i16", "v_min3_u16", "v_max3_f16", "v_max3_i16", "v_max3_u16",
                    "v_med3_f16", "v_med3_i16", "v_med3_u16", "v_add_i16", "v_sub_i16", "v_cvt_sr_f16_f32",
-                   "v_cvt_sr_bf16_f32"}
+                   "v_cvt_sr_bf16_f32", "v_ashr_pk_i8_i32", "v_ashr_pk_u8_i32", "v_cvt_scalef32_f16_fp8",
+                   "v_cvt_scalef32_f16_bf8"}
 ELEMENTARY = {"v_exp", "v_log", "v_rcp", "v_rsq", "v_sqrt", "v_sin", "v_cos", "v_rcp_iflag"}
 ARITHMETIC = ("add", "sub", "subrev", "mul", "fma", "fmac", "fmamk", "fmaak", "max", "min", "pk_add", "pk_mul", "pk_fma",
               "max3", "min3", "med3")
@@ -79,6 +80,8 @@ class Shape:
             self.base.startswith("v_div_fmas"))
         self.carry_out = "_co_" in self.base or self.base.startswith(("v_div_scale", "v_mad_u64", "v_mad_i64"))
         self.reads_destination = self.base.startswith(("v_fmac", "v_dot2c", "v_dot4c", "v_dot8c", "v_pk_fmac"))
+        text = next((isa.TEXTS[self.base][kind] for kind in self.kinds if kind in isa.TEXTS[self.base]), "")
+        self.writes_register = "VGPR[laneId][VDST" in text  # a part of it
         self.tree = division.corrected(self.base) or isa.tree(self.base, *self.kinds)
 
     def source_dwords(self, i):
@@ -145,8 +148,7 @@ def evaluate(shape, sources, old, carry, lane=0, mode=MODE, opsel=(0, 0, 0, 0), 
         return None, state.names["D0"].bits >> lane & 1
     result = state.names["D"] if shape.base.startswith("v_bitop3") else state.names["D0"]
     bits = result.bits & (1 << width) - 1
-    if shape.base.startswith(("v_cvt_pk_fp8", "v_cvt_pk_bf8", "v_cvt_scalef32_pk_fp4_", "v_cvt_scalef32_pk_fp8_",
-                              "v_cvt_scalef32_pk_bf8_")):
+    if shape.writes_register:
         bits = state.registers[lane][100]
     return bits, bit
 
@@ -246,9 +248,8 @@ def hint(base, i, rng):
         return HINTS[base, i](rng)
     if base.startswith("v_cmp_class") and i == 1:
         return 1 << rng.randint(0, 9) if rng.random() < 0.5 else rng.getrandbits(32)
-    scale = {"v_cvt_scalef32_pk_bf16_fp4": 1, "v_cvt_scalef32_pk_f32_fp4": 1, "v_cvt_scalef32_pk_bf16_fp8": 1,
-             "v_cvt_scalef32_pk_fp4_f32": 2, "v_cvt_scalef32_pk_fp8_f32": 2}
-    if scale.get(base) == i:
+    two = ("v_cvt_scalef32_pk_fp4_f32", "v_cvt_scalef32_pk_fp8_f32", "v_cvt_scalef32_pk_bf8_f32")
+    if base.startswith("v_cvt_scalef32") and i == (2 if base.startswith(two) else 1):
         e = rng.choice([rng.randint(118, 136), rng.randint(0, 254), 127, 127])
         return e << 23 | rng.getrandbits(23) | rng.getrandbits(1) << 31
     return None
@@ -260,8 +261,10 @@ def draw(shape, rng):
         found = hint(shape.base, i, rng)
         values.append(inputs.a_value(rng, kind, shape.source_dwords(i)) if found is None else found)
     values = inputs.related(rng, [kind for kind, _ in shape.sources], values)
-    if shape.base == "v_cvt_scalef32_pk_fp4_f32":  # what becomes of NaN is not published
-        values[:2] = [0x3FC0_0000 if fp.is_nan("f32", x) else x for x in values[:2]]
+    if shape.base.startswith("v_cvt_scalef32_pk_fp4"):  # what becomes of NaN is not published
+        scale = len(values) - 1
+        values[:scale] = [by_parts(kind, x, lambda n, b: 0 if fp.is_nan(n, b) else b)
+                          for x, (kind, _) in zip(values, shape.sources[:scale])]
     if shape.base.startswith("v_div_scale"):
         values[0] = rng.choice([values[1], values[2]])  # the pseudocode asks for one of the two
     return values

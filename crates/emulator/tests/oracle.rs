@@ -26,7 +26,7 @@ use state::{AREA, State};
 use vectors::{Group, Place};
 
 /// The vector files. They are read when the test runs, so that new ones need no build.
-const FILES: &[&str] = &["valu", "scalar", "lanes", "memory", "matrix", "cdna3"];
+const FILES: &[&str] = &["valu", "scalar", "lanes", "memory", "matrix", "cdna3", "beyond"];
 
 fn read(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/oracle_{name}.txt"));

@@ -1,4 +1,5 @@
-//! The vector file: for each instruction word, sources and what AMD's pseudocode makes of them.
+//! Rarer instructions: for each instruction word, sources and what AMD's pseudocode makes of them. The vectors of all
+//! others are `tools/oracles/generate.py`'s, see `tests/oracle.rs`.
 
 use super::{Bench, decoded};
 use crate::op::Arg;
@@ -110,5 +111,5 @@ fn pseudocode_vectors_agree() {
         }
     }
     assert!(failures.is_empty(), "{} of {cases} cases differ:\n{}", failures.len(), failures.join("\n"));
-    assert!(cases > 2500, "the file holds {cases} cases");
+    assert!(cases > 600, "the file holds {cases} cases");
 }
