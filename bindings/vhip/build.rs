@@ -29,7 +29,7 @@ fn main() {
 
     let mut nodes_macro = String::from("macro_rules! node {\n");
     let mut stubs = String::new();
-    let mut left_out = Vec::new();
+    let (mut left_out, mut not_supported) = (Vec::new(), Vec::new());
     for (name, node) in &symbols {
         if ours.contains(*name) {
             writeln!(nodes_macro, "    ({name}) => {{ \"{node}\" }};").unwrap();
@@ -38,6 +38,7 @@ fn main() {
         } else {
             writeln!(nodes_macro, "    ({name}) => {{ \"{node}\" }};").unwrap();
             writeln!(stubs, "stub!({name});").unwrap();
+            not_supported.push(*name);
         }
     }
     // Extension symbols (`vhip*`) have no node in ROCm's library.
@@ -52,6 +53,7 @@ fn main() {
     let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR");
     fs::write(format!("{out}/nodes.rs"), nodes_macro).expect("OUT_DIR is writable");
     fs::write(format!("{out}/stubs.rs"), stubs).expect("OUT_DIR is writable");
+    fs::write(format!("{out}/not_supported.rs"), format!("&{not_supported:?}")).expect("OUT_DIR is writable");
     fs::write(format!("{out}/left_out.rs"), format!("&{left_out:?}")).expect("OUT_DIR is writable");
 
     // The script only declares the nodes; `.symver` in each function's object assigns them.
@@ -59,8 +61,18 @@ fn main() {
     let script: String = declared.iter().map(|node| format!("{node} {{ }};\n")).collect();
     fs::write(format!("{out}/nodes.map"), script).expect("OUT_DIR is writable");
     println!("cargo::rustc-cdylib-link-arg=-Wl,--version-script={out}/nodes.map");
-    // Programs linked by hipcc ask for this name; the major is that of the symbol list.
-    println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libamdhip64.so.7");
+    // Programs linked by hipcc ask for this name; its number is that of the newest symbols.
+    let major =
+        declared.iter().filter_map(|node| major(node)).max().expect("nodes are named hip_MAJOR.MINOR");
+    let soname = format!("libamdhip64.so.{major}");
+    println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,{soname}");
+    // For the tests, which put the library there.
+    println!("cargo::rustc-env=VHIP_SONAME={soname}");
+}
+
+/// The major version of a node `hip_MAJOR.MINOR`.
+fn major(node: &str) -> Option<u32> {
+    node.strip_prefix("hip_")?.split('.').next()?.parse().ok()
 }
 
 /// What the names of exported functions start with; helpers of `src/` avoid these prefixes.

@@ -2,8 +2,9 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// Environment variable that names ROCm's library outright.
 pub const ROCM_LIBRARY_VARIABLE: &str = "MI355X_HIP_LIBRARY";
@@ -28,7 +29,9 @@ pub fn find_rocm() -> Result<PathBuf, LibraryNotFound> {
 ///
 /// The variable [`VIRTUAL_LIBRARY_VARIABLE`] wins; else the folder of the running executable, its
 /// `deps` folder and its parent are looked at, which covers `target/<profile>/` for programs,
-/// `target/<profile>/deps/` for tests and benches and `target/<profile>/examples/` for examples.
+/// `target/<profile>/deps/` for tests and benches and `target/<profile>/examples/` for examples. Cargo leaves
+/// a library in the profile's folder when it is asked for by name, and in `deps` each time: the newest one is
+/// taken, the first of them at equal age.
 ///
 /// # Errors
 /// [`LibraryNotFound`] with every place that was looked at.
@@ -79,14 +82,27 @@ fn find_virtual_in(variables: Variables<'_>, executable: Option<&Path>) -> Resul
             parent.map(Path::to_owned),
             parent.map(|p| p.join("deps")),
         ];
-        for candidate in folders.into_iter().flatten().map(|folder| folder.join(VIRTUAL_LIBRARY_NAME)) {
-            if candidate.is_file() {
-                return Ok(candidate);
-            }
-            looked_at.push(candidate);
+        looked_at.extend(folders.into_iter().flatten().map(|folder| folder.join(VIRTUAL_LIBRARY_NAME)));
+        if let Some(found) = newest(&looked_at) {
+            return Ok(found);
         }
     }
     Err(LibraryNotFound { what: "virtual MI355X runtime", variable: VIRTUAL_LIBRARY_VARIABLE, looked_at })
+}
+
+/// The file that was written last; of several written at the same time the first.
+fn newest(paths: &[PathBuf]) -> Option<PathBuf> {
+    let written = |path: &&PathBuf| -> Option<SystemTime> {
+        path.metadata().ok().filter(Metadata::is_file)?.modified().ok()
+    };
+    let mut found: Option<(SystemTime, &PathBuf)> = None;
+    for path in paths {
+        let Some(time) = written(&path) else { continue };
+        if found.is_none_or(|(newest, _)| time > newest) {
+            found = Some((time, path));
+        }
+    }
+    found.map(|(_, path)| path.clone())
 }
 
 fn named_by(variables: Variables<'_>, name: &str) -> Option<PathBuf> {
@@ -178,11 +194,24 @@ mod tests {
             let found = find_virtual_in(&no_variables, Some(&profile.join(executable))).unwrap();
             assert_eq!(found, profile.join("deps/libvhip.so"), "from {executable}");
         }
-        touch(&profile.join("libvhip.so"));
-        assert_eq!(
-            find_virtual_in(&no_variables, Some(&profile.join("mi355x"))).unwrap(),
-            profile.join("libvhip.so")
-        );
+    }
+
+    #[test]
+    fn of_two_virtual_libraries_the_newer_one_is_taken() {
+        let target = tempfile::tempdir().unwrap();
+        let profile = target.path().join("release");
+        let libraries = [profile.join("libvhip.so"), profile.join("deps/libvhip.so")];
+        libraries.iter().for_each(|path| touch(path));
+        let age = |path: &Path, seconds| {
+            let time = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+            fs::File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+        };
+        for (first, second, expected) in [(10, 20, 1), (20, 10, 0), (10, 10, 0)] {
+            age(&libraries[0], first);
+            age(&libraries[1], second);
+            let found = find_virtual_in(&no_variables, Some(&profile.join("mi355x"))).unwrap();
+            assert_eq!(found, libraries[expected], "{first} and {second}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use emulator::{LaunchError, Refusal};
+use emulator::{LaunchError, MemoryError, Refusal};
 use hip_sys::hipError_t;
 
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
     function::Function,
     graph::{ExecutableGraph, Graph},
     graph_memory::GraphMemory,
+    grid_sync::{self, GridSync},
     hostcall::HostCalls,
     memory, pointer,
     stream_value::Condition,
@@ -67,6 +68,8 @@ pub(crate) struct KernelLaunch {
     pub dynamic_lds: u32,
     /// The explicit arguments as the code object lays them out.
     pub kernarg: Vec<u8>,
+    /// Whether its workgroups may wait for each other.
+    pub cooperative: bool,
 }
 
 /// `hipHostFn_t` without the Option.
@@ -148,16 +151,36 @@ impl KernelLaunch {
         Ok(())
     }
 
+    fn groups(&self) -> u64 {
+        self.grid.iter().map(|n| *n as u64).product()
+    }
+
+    /// The barrier that the launch needs, if it is cooperative and its kernel may wait there.
+    fn grid_sync<'a>(&self, device: &'a VirtualDevice) -> Result<Option<GridSync<'a>>, MemoryError> {
+        let needed = self.cooperative && grid_sync::is_used_by(self.function.info());
+        needed.then(|| GridSync::new(device, self.groups())).transpose()
+    }
+
     /// Runs the kernel; yields its modelled nanoseconds. A fault becomes the device's sticky error and the
     /// launch itself succeeds, as on hardware.
     fn run(&self, device: &Arc<VirtualDevice>) -> Result<f64, hipError_t> {
         let function = &self.function;
+        let (mut kernarg, mut options) = (self.kernarg.clone(), extension::run_options());
+        let sync = self.grid_sync(device).map_err(|error| {
+            eprintln!("vhip: launch of {}: no memory for the grid's barrier: {error}", function.kernel());
+            hipError_t::hipErrorOutOfMemory
+        })?;
+        if let Some(sync) = &sync {
+            sync.place(function.info(), &mut kernarg);
+            // All workgroups at once: one waits while the others come.
+            options.threads = self.groups() as usize;
+        }
         let launch = emulator::Launch {
             grid: self.grid,
             block: self.block,
             dynamic_lds: self.dynamic_lds,
-            kernarg: &self.kernarg,
-            options: extension::run_options(),
+            kernarg: &kernarg,
+            options,
         };
         let threads = match launch.options.threads {
             0 => std::thread::available_parallelism().map_or(1, |cores| cores.get()),

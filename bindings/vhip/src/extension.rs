@@ -223,6 +223,7 @@ pub extern "C" fn vhipInfo() -> *const c_char {
             "simd": format!("{:?}", emulator::level()),
             "options": KEYS,
             "functions_left_out": unsupported::LEFT_OUT,
+            "functions_not_supported": unsupported::NOT_SUPPORTED,
         });
         // JSON has no NUL: control characters are escaped.
         CString::new(json.to_string()).unwrap_or_default()

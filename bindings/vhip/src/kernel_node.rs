@@ -70,8 +70,8 @@ api! {
         // SAFETY: the caller's out-parameter.
         unsafe { put(target, found) }
     }
-    /// Tells a kernel something that makes no difference to it here: a window of the cache, a priority, that
-    /// its workgroups have to be resident together.
+    /// Tells a kernel that its workgroups may wait for each other, or what makes no difference to it here: a window
+    /// of the cache, a priority.
     fn hipGraphKernelNodeSetAttribute(
         handle: hipGraphNode_t, attribute: hipLaunchAttributeID, value: *const hipLaunchAttributeValue,
     ) {
@@ -85,6 +85,12 @@ api! {
         }
         // SAFETY: the attribute says what the union holds.
         unsafe { check(attribute, &value)? };
+        if let Command::Kernel(launch) = &mut node.command
+            && attribute == hipLaunchAttributeID_hipLaunchAttributeCooperative
+        {
+            // SAFETY: as above.
+            launch.cooperative = unsafe { value.cooperative } != 0;
+        }
         // SAFETY: the union's widest member is its bytes.
         node.attributes.insert(attribute, unsafe { value.pad });
         Ok(())

@@ -14,7 +14,7 @@ use crate::{
     device::COMPUTE_UNITS,
     event,
     function::{self, Function},
-    occupancy, stream,
+    grid_sync, occupancy, stream,
     stream::Stream,
 };
 
@@ -24,6 +24,7 @@ pub(crate) struct Config {
     grid: [u32; 3],
     block: [u32; 3],
     dynamic_lds: u32,
+    cooperative: bool,
 }
 
 impl Config {
@@ -33,19 +34,20 @@ impl Config {
             grid: [grid.x, grid.y, grid.z],
             block: [block.x, block.y, block.z],
             dynamic_lds: u32::try_from(dynamic_lds).map_err(|_| hipError_t::hipErrorInvalidValue)?,
+            cooperative: false,
         })
     }
 
     /// The launch of `function`, refused when it can never run.
     pub(crate) fn of(self, function: Arc<Function>, kernarg: Vec<u8>) -> Result<KernelLaunch, hipError_t> {
-        let Config { grid, block, dynamic_lds } = self;
-        let launch = KernelLaunch { function, grid, block, dynamic_lds, kernarg };
+        let Config { grid, block, dynamic_lds, cooperative } = self;
+        let launch = KernelLaunch { function, grid, block, dynamic_lds, kernarg, cooperative };
         launch.check()?;
         Ok(launch)
     }
 
-    /// Refuses a cooperative launch whose workgroups cannot all be on the device at once.
-    pub(crate) fn fits(self, function: &Function) -> Status {
+    /// The same shape for a cooperative launch; refused when its workgroups cannot all be on the device at once.
+    pub(crate) fn resident(self, function: &Function) -> Result<Config, hipError_t> {
         let groups: u64 = self.grid.iter().map(|n| *n as u64).product();
         let threads: u64 = self.block.iter().map(|n| *n as u64).product();
         let threads = u32::try_from(threads).map_err(|_| hipError_t::hipErrorInvalidConfiguration)?;
@@ -53,7 +55,16 @@ impl Config {
         if groups > resident * COMPUTE_UNITS as u64 {
             return Err(hipError_t::hipErrorCooperativeLaunchTooLarge);
         }
-        Ok(())
+        if groups > grid_sync::MAX_GROUPS && grid_sync::is_used_by(function.info()) {
+            eprintln!(
+                "vhip: cooperative launch of {} refused: of {groups} workgroups that wait for each other the \
+                 virtual MI355X runs {} at once",
+                function.kernel(),
+                grid_sync::MAX_GROUPS
+            );
+            return Err(hipError_t::hipErrorCooperativeLaunchTooLarge);
+        }
+        Ok(Config { cooperative: true, ..self })
     }
 }
 
@@ -188,7 +199,16 @@ unsafe fn submit_items(
     }
     let dynamic_lds = u32::try_from(dynamic_lds).map_err(|_| hipError_t::hipErrorInvalidValue)?;
     // SAFETY: the caller's lists.
-    unsafe { submit_between(function, Config { grid, block, dynamic_lds }, stream, params, extra, events) }
+    unsafe {
+        submit_between(
+            function,
+            Config { grid, block, dynamic_lds, cooperative: false },
+            stream,
+            params,
+            extra,
+            events,
+        )
+    }
 }
 
 /// A launch between two events, each of which may be null.
@@ -273,8 +293,7 @@ pub(crate) unsafe fn cooperative(
     stream: hipStream_t,
 ) -> Status {
     let function = function::of_symbol(symbol)?;
-    let config = Config::new(grid, block, dynamic_lds as usize)?;
-    config.fits(&function)?;
+    let config = Config::new(grid, block, dynamic_lds as usize)?.resident(&function)?;
     let extra = std::ptr::null_mut();
     // SAFETY: the caller's list.
     unsafe { submit_between(function, config, stream, params, extra, NO_EVENTS) }
@@ -299,16 +318,14 @@ api! {
         // SAFETY: the caller's lists.
         unsafe { submit(function, config, &*stream::resolve(stream)?, params, extra) }
     }
-    /// Launches a kernel whose workgroups must all be resident. They run one after the other all the same:
-    /// a kernel that waits for other workgroups ends at its instruction budget.
+    /// Launches a kernel whose workgroups must all be resident, and may wait for each other (`grid.sync()`).
     fn hipModuleLaunchCooperativeKernel(
         handle: hipFunction_t, grid_x: c_uint, grid_y: c_uint, grid_z: c_uint, block_x: c_uint,
         block_y: c_uint, block_z: c_uint, dynamic_lds: c_uint, stream: hipStream_t, params: *mut *mut c_void,
     ) {
         let function = function::resolve(handle)?;
         let (grid, block) = (dims(grid_x, grid_y, grid_z), dims(block_x, block_y, block_z));
-        let config = Config::new(grid, block, dynamic_lds as usize)?;
-        config.fits(&function)?;
+        let config = Config::new(grid, block, dynamic_lds as usize)?.resident(&function)?;
         // SAFETY: the caller's list.
         unsafe { submit(function, config, &*stream::resolve(stream)?, params, std::ptr::null_mut()) }
     }
@@ -365,10 +382,10 @@ api! {
         let function = function::resolve(handle)?;
         let (grid, block) =
             (dims(c.gridDimX, c.gridDimY, c.gridDimZ), dims(c.blockDimX, c.blockDimY, c.blockDimZ));
-        let config = Config::new(grid, block, c.sharedMemBytes as usize)?;
+        let mut config = Config::new(grid, block, c.sharedMemBytes as usize)?;
         // SAFETY: the caller's attributes.
         if unsafe { is_cooperative(c.attrs, c.numAttrs) }? {
-            config.fits(&function)?;
+            config = config.resident(&function)?;
         }
         // SAFETY: the caller's lists.
         unsafe { submit(function, config, &*stream::resolve(c.hStream)?, params, extra) }
@@ -381,10 +398,10 @@ api! {
         // SAFETY: the caller's struct, not null.
         let c = unsafe { *config };
         let function = function::of_symbol(symbol)?;
-        let config = Config::new(c.gridDim, c.blockDim, c.dynamicSmemBytes)?;
+        let mut config = Config::new(c.gridDim, c.blockDim, c.dynamicSmemBytes)?;
         // SAFETY: the caller's attributes.
         if unsafe { is_cooperative(c.attrs, c.numAttrs) }? {
-            config.fits(&function)?;
+            config = config.resident(&function)?;
         }
         // SAFETY: the caller's list.
         unsafe { submit(function, config, &*stream::resolve(c.stream)?, params, std::ptr::null_mut()) }

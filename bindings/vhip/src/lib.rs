@@ -12,7 +12,7 @@
 //! unusable until `hipDeviceReset`; `vhipLastFault` has the details.
 //!
 //! Programs reach the library in one of two ways: they open it by its path (crate `hip` does), or hipcc
-//! linked them and they are started with a folder on LD_LIBRARY_PATH that has it as `libamdhip64.so.7`. Every
+//! linked them and they are started with a folder on LD_LIBRARY_PATH that has it by its SONAME (`libamdhip64.so.7`). Every
 //! function of ROCm's library is exported with its symbol version; one that is not implemented answers
 //! hipErrorNotSupported and is logged once. `extension.rs` has the table of options.
 //!
@@ -48,6 +48,7 @@ mod fill;
 mod function;
 mod graph;
 mod graph_memory;
+mod grid_sync;
 mod host;
 mod hostcall;
 mod image;

@@ -1,18 +1,19 @@
 //! One launch on several devices.
 
-use std::ffi::{c_int, c_uint, c_void};
+use std::{
+    ffi::{c_int, c_uint, c_void},
+    sync::Arc,
+};
 
 use hip_sys::*;
 
 use crate::{
     api::{Status, api},
-    command::KernelLaunch,
     function::{self, Function},
     launch::{self, Config},
     runtime::runtime,
     stream,
 };
-use std::sync::Arc;
 
 const INVALID: hipError_t = hipError_t::hipErrorInvalidValue;
 /// hipCooperativeLaunchMultiDeviceNoPreSync and …NoPostSync: commands run when they are enqueued, one after the
@@ -49,7 +50,7 @@ unsafe fn entries<'a, T>(list: *const T, count: usize, flags: c_uint) -> Result<
 /// # Safety
 /// Each part's arguments are what `hipLaunchKernel` documents, for its kernel.
 unsafe fn launch_parts(parts: Vec<Part>, cooperative: bool) -> Status {
-    let mut seen = Vec::new();
+    let (mut seen, mut configs) = (Vec::new(), Vec::new());
     for part in &parts {
         if part.stream.is_null() {
             return Err(hipError_t::hipErrorInvalidResourceHandle);
@@ -70,14 +71,12 @@ unsafe fn launch_parts(parts: Vec<Part>, cooperative: bool) -> Status {
         }
         seen.push(device);
         let config = Config::new(part.grid, part.block, part.dynamic_lds)?;
-        if cooperative {
-            config.fits(&part.function)?;
-        }
-        let checked: KernelLaunch = config.of(part.function.clone(), Vec::new())?;
-        drop(checked);
+        let config = if cooperative { config.resident(&part.function)? } else { config };
+        // Refused before the first part runs.
+        config.of(part.function.clone(), Vec::new())?;
+        configs.push(config);
     }
-    for part in parts {
-        let config = Config::new(part.grid, part.block, part.dynamic_lds)?;
+    for (part, config) in parts.into_iter().zip(configs) {
         let queue = stream::resolve(part.stream)?;
         // SAFETY: the caller's arguments.
         unsafe { launch::submit(part.function, config, &queue, part.params, std::ptr::null_mut()) }?;

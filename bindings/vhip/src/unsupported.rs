@@ -32,6 +32,9 @@ pub(crate) fn calls() -> BTreeMap<&'static str, u64> {
 /// Functions that return something else than `hipError_t` and are not exported at all.
 pub(crate) const LEFT_OUT: &[&str] = include!(concat!(env!("OUT_DIR"), "/left_out.rs"));
 
+/// Functions that answer hipErrorNotSupported.
+pub(crate) const NOT_SUPPORTED: &[&str] = include!(concat!(env!("OUT_DIR"), "/not_supported.rs"));
+
 /// A function whose arguments are not looked at: the C calling convention lets it ignore them.
 macro_rules! stub {
     ($name:ident) => {

@@ -14,6 +14,8 @@ mod contexts;
 mod devices;
 #[path = "vhip/faults.rs"]
 mod faults;
+#[path = "vhip/functions.rs"]
+mod functions;
 #[path = "vhip/graph_memory.rs"]
 mod graph_memory;
 #[path = "vhip/graphs.rs"]

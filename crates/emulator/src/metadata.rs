@@ -34,7 +34,9 @@ pub enum ArgKind {
     HiddenQueuePtr,
     HiddenHostcallBuffer,
     HiddenPrintfBuffer,
-    /// Hidden, and zero on the virtual device: heaps, multi-grid synchronisation.
+    /// Hidden, and the caller's to fill: the grid's barrier of a cooperative launch.
+    HiddenMultigridSyncArg,
+    /// Hidden, and zero on the virtual device: heaps.
     HiddenOther,
 }
 
@@ -73,6 +75,7 @@ impl ArgKind {
             "hidden_queue_ptr" => HiddenQueuePtr,
             "hidden_hostcall_buffer" => HiddenHostcallBuffer,
             "hidden_printf_buffer" => HiddenPrintfBuffer,
+            "hidden_multigrid_sync_arg" => HiddenMultigridSyncArg,
             other if other.starts_with("hidden_") => HiddenOther,
             _ => ByValue,
         }

@@ -1,5 +1,6 @@
 // Kernels of the tests: one purpose each, unmangled names.
 #include <hip/hip_runtime.h>
+#include <hip/hip_cooperative_groups.h>
 
 // c[i] = a[i] + b[i] for i < n.
 extern "C" __global__ void vadd(const float* a, const float* b, float* c, int n) {
@@ -20,6 +21,18 @@ extern "C" __global__ void mixed(char a, double b, short c, long d, float e, dou
 
 // One store, anywhere.
 extern "C" __global__ void store_at(int* base, long index, int value) { base[index] = value; }
+
+// Every workgroup reads what the next one wrote before the grid's barrier, many times.
+extern "C" __global__ void rotate(unsigned* data, int rounds) {
+  cooperative_groups::grid_group grid = cooperative_groups::this_grid();
+  unsigned n = grid.num_threads(), self = grid.thread_rank();
+  for (int round = 0; round < rounds; ++round) {
+    unsigned value = data[(self + blockDim.x) % n];
+    grid.sync();
+    data[self] = value + 1;
+    grid.sync();
+  }
+}
 
 // Ends when the flag is set.
 extern "C" __global__ void spin(int* flag) {

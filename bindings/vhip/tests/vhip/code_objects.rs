@@ -40,7 +40,7 @@ fn a_fat_binary_wrapper_is_looked_through() {
     let (mut module, mut count) = (ptr::null_mut(), 0);
     ok!(rig, hipModuleLoadFatBinary(&mut module, ptr::from_ref(&wrapper).cast()));
     ok!(rig, hipModuleGetFunctionCount(&mut count, module));
-    assert_eq!(count, 15);
+    assert_eq!(count, 16);
     ok!(rig, hipModuleUnload(module));
 }
 

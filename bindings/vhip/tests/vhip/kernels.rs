@@ -6,7 +6,7 @@ use bytemuck::{Pod, Zeroable};
 use hip::{DeviceBuffer, DevicePtr, LaunchConfig, Stream};
 use hip_sys::*;
 
-use crate::rig::{Rig, ok, raw};
+use crate::rig::{Rig, elf, ok, raw};
 
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
@@ -45,6 +45,36 @@ impl Vectors {
             let expected = if i < n { 1000.0 - i as f32 * 0.5 } else { -1.0 };
             assert_eq!(value, expected, "element {i}");
         }
+    }
+}
+
+/// `grid.sync()`: all workgroups are there at the same time, and see what the others wrote.
+#[test]
+fn workgroups_of_a_cooperative_launch_wait_for_each_other() {
+    for options in [&[][..], &[("seed", "5"), ("late_delivery", "1")]] {
+        let rig = Rig::with_options(options);
+        let (mut module, mut handle) = (ptr::null_mut(), ptr::null_mut());
+        ok!(rig, hipModuleLoadData(&mut module, elf().as_ptr().cast()));
+        ok!(rig, hipModuleGetFunction(&mut handle, module, c"rotate".as_ptr()));
+        let (groups, block, rounds) = (6u32, 128u32, 4i32);
+        let n = groups * block;
+        let start: Vec<u32> = (0..n).map(|i| 1000 * i).collect();
+        let data = DeviceBuffer::<u32>::from_slice(&rig.device, &start).unwrap();
+        let (mut address, mut rounds_argument) = (data.address(), rounds);
+        let mut arguments: [*mut c_void; 2] = [(&raw mut address).cast(), (&raw mut rounds_argument).cast()];
+        let (list, stream) = (arguments.as_mut_ptr(), ptr::null_mut());
+        ok!(rig, hipModuleLaunchCooperativeKernel(handle, groups, 1, 1, block, 1, 1, 0, stream, list));
+        ok!(rig, hipDeviceSynchronize());
+        let expected: Vec<u32> =
+            (0..n).map(|i| 1000 * ((i + rounds as u32 * block) % n) + rounds as u32).collect();
+        assert_eq!(data.to_vec().unwrap(), expected, "{options:?}");
+        // More than can run at once are refused, whatever the hardware could hold.
+        let many = raw!(rig, hipModuleLaunchCooperativeKernel(handle, 1025, 1, 1, 64, 1, 1, 0, stream, list));
+        assert_eq!(many, hipError_t::hipErrorCooperativeLaunchTooLarge);
+        // Without the promise that all are there the kernel finds no barrier.
+        let extra = ptr::null_mut();
+        ok!(rig, hipModuleLaunchKernel(handle, groups, 1, 1, block, 1, 1, 0, stream, list, extra));
+        assert_eq!(raw!(rig, hipDeviceSynchronize()), hipError_t::hipErrorIllegalAddress);
     }
 }
 

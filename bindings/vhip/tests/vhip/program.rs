@@ -21,7 +21,7 @@ fn run_with(name: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Out
     let program = folder.path().join("program");
     hipcc(&format!("programs/{name}"), arguments, &program);
     // The name that the program asks for.
-    symlink(library(), folder.path().join("libamdhip64.so.7")).unwrap();
+    symlink(library(), folder.path().join(env!("VHIP_SONAME"))).unwrap();
     let mut command = Command::new(&program);
     let output =
         command.env("LD_LIBRARY_PATH", folder.path()).envs(environment.iter().copied()).output().unwrap();

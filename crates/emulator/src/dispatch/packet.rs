@@ -28,6 +28,8 @@ pub(super) fn kernarg(info: &KernelInfo, launch: &Launch<'_>, host: Option<&dyn 
             ArgKind::HiddenSharedBase => SHARED_BASE >> 32,
             ArgKind::HiddenHostcallBuffer => host.map_or(0, Host::hostcall_buffer),
             ArgKind::HiddenPrintfBuffer => host.map_or(0, Host::printf_buffer),
+            // The caller's, among the launch's bytes if they reach so far.
+            ArgKind::HiddenMultigridSyncArg => continue,
             // Grids are whole workgroups and start at 0; the rest has no counterpart here.
             _ => 0,
         };
