@@ -42,7 +42,7 @@ pub struct Routine {
 }
 
 impl CodeObject {
-    /// Reads a bare ELF, or the gfx950 entry of an uncompressed offload bundle.
+    /// Reads a bare ELF, or the gfx950 entry of an offload bundle, compressed or not.
     ///
     /// # Errors
     /// [`Error::Read`]; [`Error::CodeObject`] for anything that is not a gfx950 code object.
@@ -57,6 +57,7 @@ impl CodeObject {
     /// [`Error::CodeObject`].
     pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self> {
         let broken = |reason: String| Error::CodeObject { path: path.into(), reason };
+        let bytes = &*offload::expanded(bytes).map_err(|e| broken(e.to_string()))?;
         let elf = elf::unbundle(bytes).map_err(broken)?;
         elf::check_target(elf).map_err(broken)?;
         let notes = rocm_toolchain::read_notes(elf).map_err(|e| broken(e.to_string()))?;

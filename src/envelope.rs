@@ -19,14 +19,11 @@ pub enum Numerics {
     Envelope,
 }
 
-/// The virtual device's policies, as its option `mfma` names them.
-pub const POLICIES: [&str; 4] = ["mixed", "exact-block", "cdna3-truncating", "fma-chain"];
-
 /// How far one output under one policy lies from that of the device's own policy.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Spread {
     /// The policy.
-    pub policy: &'static str,
+    pub policy: String,
     /// The output's name.
     pub output: String,
     /// Type of its elements.
@@ -44,7 +41,8 @@ pub struct Spread {
 impl Spread {
     /// Compares two images of one output.
     #[must_use]
-    pub fn between(policy: &'static str, output: String, dtype: Dtype, base: &[u8], other: &[u8]) -> Self {
+    pub fn between(policy: &str, output: String, dtype: Dtype, base: &[u8], other: &[u8]) -> Self {
+        let policy = policy.to_owned();
         let mut spread = Self { policy, output, dtype, elements: 0, differing: 0, max_steps: 0, nan: 0 };
         for (a, b) in dtype.codes(base).zip(dtype.codes(other)) {
             spread.elements += 1;
@@ -95,7 +93,7 @@ impl Spread {
         vec![
             self.output.clone(),
             self.dtype.to_string(),
-            self.policy.to_owned(),
+            self.policy.clone(),
             crate::report::thousands(self.elements),
             share,
             steps,
@@ -121,16 +119,34 @@ pub fn require_policies(open: &OpenDevice) -> Result<()> {
     Err(Error::Option { option: "--numerics", value: "envelope".into(), reason })
 }
 
+/// The virtual device's policies, as its option `mfma` and its identification name them.
+///
+/// # Errors
+/// Those of reading the identification, and that it names none.
+pub fn policies(open: &OpenDevice) -> hip::Result<Vec<String>> {
+    let info = open.runtime.virtual_info()?.unwrap_or_default();
+    let names = info["mfma_policies"].as_array().into_iter().flatten();
+    let names: Vec<String> = names.filter_map(|name| Some(name.as_str()?.to_owned())).collect();
+    if names.is_empty() {
+        return Err(hip::Error::Extension {
+            function: "vhipInfo",
+            reason: "it names no policies for matrix sums".to_owned(),
+            library: open.runtime.library_path().to_owned(),
+        });
+    }
+    Ok(names)
+}
+
 /// The policy of the last launch.
 ///
 /// # Errors
-/// Those of reading the virtual device's report, and that it names none of [`POLICIES`].
-pub fn policy_in_force(open: &OpenDevice) -> hip::Result<&'static str> {
+/// Those of reading the virtual device's report, and that it names no policy.
+pub fn policy_in_force(open: &OpenDevice) -> hip::Result<String> {
     let report = open.runtime.last_report()?.unwrap_or_default();
     let name = &report["options"]["mfma"];
-    POLICIES.into_iter().find(|policy| name == policy).ok_or_else(|| hip::Error::Extension {
+    name.as_str().map(str::to_owned).ok_or_else(|| hip::Error::Extension {
         function: "vhipReport",
-        reason: format!("its policy for matrix sums is {name}, not one of {}", POLICIES.join(", ")),
+        reason: format!("its policy for matrix sums is {name}, not a name"),
         library: open.runtime.library_path().to_owned(),
     })
 }
@@ -141,12 +157,12 @@ pub fn policy_in_force(open: &OpenDevice) -> hip::Result<&'static str> {
 /// The first of a run or of changing the policy. After one the policy may not be restored.
 pub fn each_other<T>(
     open: &OpenDevice,
-    base: &'static str,
+    base: &str,
     mut launch: impl FnMut() -> hip::Result<T>,
-) -> hip::Result<Vec<(&'static str, T)>> {
+) -> hip::Result<Vec<(String, T)>> {
     let mut results = Vec::new();
-    for policy in POLICIES.into_iter().filter(|policy| *policy != base) {
-        open.runtime.set_option("mfma", policy)?;
+    for policy in policies(open)?.into_iter().filter(|policy| policy != base) {
+        open.runtime.set_option("mfma", &policy)?;
         results.push((policy, launch()?));
     }
     open.runtime.set_option("mfma", base)?;

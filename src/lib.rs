@@ -20,6 +20,7 @@ pub mod exit;
 pub mod golden;
 pub mod kernels;
 pub mod launch;
+pub mod ledger;
 pub mod ops;
 pub mod registry;
 pub mod report;

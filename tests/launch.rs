@@ -328,7 +328,7 @@ fn a_bundle_is_opened_and_other_files_are_refused() {
         (written("gfx942.co", &other), "for the processor 0x4c"),
         (written("half.co", &elf[..elf.len() / 2]), ""),
         (written("text.co", b"no code"), ""),
-        (written("compressed.co", b"CCOB..."), "it is a compressed offload bundle"),
+        (written("compressed.co", b"CCOB..."), "the compressed offload bundle of 7 bytes ends in its header"),
         (std::env::current_exe().unwrap(), "not AMD's GPUs"),
     ] {
         for verb in ["disasm", "run"] {
@@ -338,6 +338,72 @@ fn a_bundle_is_opened_and_other_files_are_refused() {
     }
     let missing = command("disasm", Path::new("/nowhere/k.co"), &[]).run().expect(exit::ENVIRONMENT).stderr;
     assert!(missing.contains("cannot read /nowhere/k.co"), "{missing}");
+}
+
+#[test]
+fn a_compressed_bundle_is_opened() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let toolchain = rocm_toolchain::find(&Search::from_env(root)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("compressed.co");
+    let status = std::process::Command::new(&toolchain.hipcc)
+        .env("ROCM_PATH", &toolchain.root)
+        .args(["--genco", "--offload-compress", "--offload-arch=gfx950", "-O2", "-o"])
+        .arg(&file)
+        .arg(root.join("tests/launch/kernels.hip"))
+        .status()
+        .unwrap();
+    assert!(status.success());
+    assert!(fs::read(&file).unwrap().starts_with(b"CCOB"), "hipcc compresses");
+    let arguments = ["--arg", "f32x64=index", "--arg", "f32x64,out", "--arg", "f32=2", "--arg", "u32=64"];
+    let all = [&["--kernel", "scale", "--grid", "1", "--block", "64"], &arguments[..]].concat();
+    assert!(command("run", &file, &all).run().expect(exit::SUCCESS).stdout.contains(" = 0.0 2.0 4.0"));
+    assert!(command("disasm", &file, &["--list"]).run().expect(exit::SUCCESS).stdout.contains("scale"));
+}
+
+#[test]
+fn a_ledger_says_what_an_assumed_result_reached() {
+    let buffers = ["--arg", "f32x64=1", "--arg", "f32x64=index", "--arg", "f32x64,out", "--ledger"];
+    let look_up = [&["--kernel", "look_up", "--grid", "1", "--block", "64"], &buffers[..]].concat();
+    let text = run(&look_up).expect(exit::SUCCESS).stdout;
+    for part in [
+        "ledger of look_up: ",
+        " 1 assumed (1 executed), 0 unsupported",
+        "v_exp_f32  assumed      1  address, output  1 ULP is documented",
+        "v_exp_f32 reaches an address at +0x",
+    ] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+    let document = content(&run(&[&look_up, &["--json"][..]].concat()).expect(exit::SUCCESS));
+    let ledger = document["ledger"].as_array().unwrap();
+    let exp = ledger.iter().find(|entry| entry["mnemonic"] == "v_exp_f32").unwrap();
+    assert!(exp["address"]["instruction"].as_str().unwrap().starts_with("global_load_dword "), "{exp:#}");
+    assert_eq!(
+        (&exp["branch"], &exp["output"], &document["report"]["ledger"]),
+        (&Value::Null, &true.into(), &Value::Null)
+    );
+    // Everything that was executed is in it.
+    let counted: u64 = ledger.iter().map(|entry| entry["count"].as_u64().unwrap()).sum();
+    assert_eq!(counted, document["report"]["instructions"].as_u64().unwrap());
+
+    let exact = scale(&[
+        "--arg",
+        "f32x64=index",
+        "--arg",
+        "f32x64,out",
+        "--arg",
+        "f32=1",
+        "--arg",
+        "u32=64",
+        "--ledger",
+    ]);
+    let exact = exact.expect(exit::SUCCESS).stdout;
+    assert!(
+        exact.contains(" 0 assumed (0 executed), 0 unsupported\n") && !exact.contains("mnemonic "),
+        "{exact}"
+    );
+    let none = scale(&["--arg", "f32x64=index", "--arg", "f32x64,out", "--arg", "f32=1", "--arg", "u32=64"]);
+    assert!(!none.expect(exit::SUCCESS).stdout.contains("ledger"));
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod disassembly;
 mod environment;
 mod kernels;
 mod launch;
+mod ledger;
 mod storage;
 mod surroundings;
 mod transcripts;

@@ -9,6 +9,7 @@ use super::compare::Comparison;
 use super::{Finding, Verdict, inputs, oracle};
 use crate::device::OpenDevice;
 use crate::envelope::{self, Spread};
+use crate::ledger::Ledger;
 use crate::ops::{self, Case, Contract, Fill, Problem, Resident, Tensors};
 use crate::registry::Instance;
 use crate::{Error, Result};
@@ -33,6 +34,8 @@ pub struct Checker {
     seed: u64,
     schedules: u32,
     vary_policies: bool,
+    /// Of the cases since it was last taken; absent when none is kept.
+    ledger: Option<Ledger>,
 }
 
 impl Checker {
@@ -46,13 +49,23 @@ impl Checker {
         if open.is_virtual() {
             open.runtime.set_option("instruction_budget", &instruction_budget.to_string())?;
         }
-        Ok(Self { open: Some(open), loaded: None, seed, schedules, vary_policies: false })
+        Ok(Self { open: Some(open), loaded: None, seed, schedules, vary_policies: false, ledger: None })
     }
 
     /// Whether the cases that follow also run, in order, under every policy for sums of matrix instructions.
     /// Differences are reported in [`Verdict::spreads`] and are no mistakes: hardware's way is not known.
     pub fn vary_policies(&mut self, vary: bool) {
         self.vary_policies = vary;
+    }
+
+    /// Whether the first run of the cases that follow keeps a fidelity ledger: the virtual device only.
+    pub fn keep_ledger(&mut self, keep: bool) {
+        self.ledger = keep.then(Ledger::default);
+    }
+
+    /// The ledger of the cases since it was last taken, where one is kept.
+    pub fn take_ledger(&mut self) -> Option<Ledger> {
+        self.ledger.as_mut().map(std::mem::take)
     }
 
     /// Runs one case and judges it.
@@ -133,14 +146,25 @@ impl Checker {
         let open = self.device();
         let resident = slot.insert(Resident::new(open, problem).map_err(|e| (e, schedule))?);
         let stream = Stream::null(&open.device);
+        let base = schedule.to_string();
+        let mut ledger = None;
         let mut first: Option<Tensors> = None;
         for index in 0..self.schedules {
             schedule = Schedule::nth(index, self.seed);
+            // An empty problem launches nothing.
+            let keeps = index == 0 && self.ledger.is_some() && problem.geometry.grid != 0;
             let mut step = || -> hip::Result<_> {
                 schedule.apply(open)?;
+                if keeps {
+                    open.runtime.set_option("ledger", "1")?;
+                }
                 resident.reset(problem, tensors, Fill::nth(index))?;
                 resident.launch(problem, &function, &stream)?;
                 stream.synchronize()?;
+                if keeps {
+                    ledger = Ledger::of_last_launch(open)?;
+                    open.runtime.set_option("ledger", "0")?;
+                }
                 let (outputs, mut changed) = resident.outputs(problem)?;
                 changed.extend(resident.changed_inputs(problem, tensors)?);
                 Ok((outputs, changed))
@@ -154,7 +178,9 @@ impl Checker {
                 .extend(changes.map(|changed| Finding::Changed { changed, schedule: schedule.clone() }));
             match &first {
                 None => first = Some(outputs),
-                Some(first) => verdict.findings.extend(difference(problem, first, &outputs, &schedule)),
+                Some(first) => {
+                    verdict.findings.extend(difference(problem, first, &outputs, (&base, &schedule)))
+                }
             }
         }
         if self.vary_policies
@@ -163,6 +189,9 @@ impl Checker {
             schedule = Schedule::nth(0, self.seed);
             verdict.spreads =
                 spreads(open, resident, (problem, tensors), &function, first).map_err(|e| (e, schedule))?;
+        }
+        if let (Some(sum), Some(ledger)) = (&mut self.ledger, ledger) {
+            sum.merge(ledger);
         }
         Ok(first)
     }
@@ -235,7 +264,7 @@ fn spreads(
     let base = envelope::policy_in_force(open)?;
     let stream = Stream::null(&open.device);
     Schedule { index: 0, seed: None, late: false }.apply(open)?;
-    let others = envelope::each_other(open, base, || {
+    let others = envelope::each_other(open, &base, || {
         resident.reset(problem, tensors, Fill::nth(0))?;
         resident.launch(problem, function, &stream)?;
         stream.synchronize()?;
@@ -270,12 +299,18 @@ fn wrong(comparison: &Comparison) -> Option<Finding> {
 }
 
 /// The first byte that two runs left different.
-fn difference(problem: &Problem, first: &Tensors, other: &Tensors, schedule: &str) -> Option<Finding> {
+fn difference(
+    problem: &Problem,
+    first: &Tensors,
+    other: &Tensors,
+    (base, schedule): (&str, &str),
+) -> Option<Finding> {
     problem.outputs.iter().find_map(|output| {
         let (a, b) = (first.get(output.name), other.get(output.name));
         let at = a.iter().zip(b).position(|(a, b)| a != b)?;
         Some(Finding::Schedule {
             output: output.name,
+            base: base.to_owned(),
             schedule: schedule.to_owned(),
             row: at / output.layout.row_bytes,
             byte: at % output.layout.row_bytes,

@@ -65,7 +65,9 @@ pub enum Finding {
     Schedule {
         /// Which output.
         output: &'static str,
-        /// The run that differs from the first.
+        /// The schedule of the first run.
+        base: String,
+        /// That of the run that differs from it.
         schedule: String,
         /// The first byte that differs: its row.
         row: usize,
@@ -108,11 +110,11 @@ impl fmt::Display for Finding {
             }
             Self::Fault { fault, schedule } => write!(f, "{fault} (schedule: {schedule})"),
             Self::Changed { changed, schedule } => write!(f, "{changed} (schedule: {schedule})"),
-            Self::Schedule { output, schedule, row, byte, first, other } => write!(
+            Self::Schedule { output, base, schedule, row, byte, first, other } => write!(
                 f,
-                "{output} differs between schedules: byte {byte} of row {row} is {other:#04x} under \
-                 {schedule} and {first:#04x} under the first; waves race, a wait is missing, or the byte is \
-                 never written"
+                "{output} differs between schedules: byte {byte} of row {row} is {first:#04x} under \"{base}\" and \
+                 {other:#04x} under \"{schedule}\"; waves race, a wait is missing, workgroups add floats in \
+                 no order, or the byte is never written"
             ),
             Self::Call { message } => f.write_str(message),
         }

@@ -13,6 +13,7 @@ use crate::device::{DeviceRecord, OpenDevice};
 use crate::envelope::{self, Numerics, Spread};
 use crate::error::in_one_line;
 use crate::kernels::Kernels;
+use crate::ledger::{self, Ledger};
 use crate::ops::{Contract, Depth};
 use crate::registry::Instance;
 use crate::report::{self, Progress, thousands};
@@ -45,6 +46,9 @@ pub(super) struct Arguments {
     /// How matrix instructions round their sums
     #[arg(long, value_enum, default_value_t = Numerics::Default)]
     numerics: Numerics,
+    /// Say of every instruction whether its result is exact, and how far assumed ones got
+    #[arg(long)]
+    ledger: bool,
     /// Instructions that one wave of the virtual device may issue before it counts as looping
     #[arg(long, value_name = "N", default_value_t = 1 << 24, value_parser = value_parser!(u64).range(1..))]
     instruction_budget: u64,
@@ -91,6 +95,9 @@ struct Checked {
     matrix_instructions: Option<bool>,
     /// Cases that a failure left undone.
     skipped: usize,
+    /// Of `--ledger`: the first run of every case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ledger: Option<Ledger>,
     verdicts: Vec<Verdict>,
 }
 
@@ -132,6 +139,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
     if arguments.numerics == Numerics::Envelope {
         envelope::require_policies(&open)?;
     }
+    if arguments.ledger {
+        ledger::keep(&open, false)?;
+    }
     let device = open.record()?;
     let about = About {
         program: concat!("mi355x ", env!("CARGO_PKG_VERSION")),
@@ -157,6 +167,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
         keep_going: arguments.keep_going,
         numerics: arguments.numerics,
     };
+    session.checker.keep_ledger(arguments.ledger);
     let mut checked = Vec::new();
     for task in &plan.tasks {
         checked.push(session.check(task)?);
@@ -219,6 +230,7 @@ impl Session<'_> {
             right: true,
             matrix_instructions,
             skipped: 0,
+            ledger: None,
             verdicts: Vec::new(),
         };
         for (done, case) in task.cases.iter().enumerate() {
@@ -232,6 +244,7 @@ impl Session<'_> {
                 break;
             }
         }
+        checked.ledger = self.checker.take_ledger();
         Ok(checked)
     }
 
@@ -345,6 +358,11 @@ fn render(
         }
     }
     text += &render_envelope(checked);
+    for kernel in checked {
+        if let Some(ledger) = &kernel.ledger {
+            text += &ledger.text(&kernel.kernel);
+        }
+    }
     text += &format!(
         "\n{} of {} cases right on {} kernel(s), {} values, {} ambiguous, {} schedules, seed {}, {:.1} s\n",
         summary.cases - summary.cases_wrong,

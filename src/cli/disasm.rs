@@ -12,7 +12,7 @@ use crate::{Result, exit};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// A gfx950 code object, or an uncompressed offload bundle with one
+    /// A gfx950 code object, or an offload bundle with one
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Only this kernel, without the functions that it may call

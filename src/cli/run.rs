@@ -12,12 +12,13 @@ use crate::code::CodeObject;
 use crate::device::{DeviceRecord, OpenDevice};
 use crate::envelope::{self, Numerics, Spread};
 use crate::launch::{Argument, Launch, LaunchFile, Outcome, Summary};
+use crate::ledger::{self, Ledger};
 use crate::report::{self, thousands};
 use crate::{Error, Result, exit};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// A gfx950 code object, or an uncompressed offload bundle with one
+    /// A gfx950 code object, or an offload bundle with one
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// The kernel; needed when the file has several
@@ -43,6 +44,9 @@ pub(super) struct Arguments {
     /// How matrix instructions round their sums
     #[arg(long, value_enum, default_value_t = Numerics::Default)]
     numerics: Numerics,
+    /// Say of every instruction whether its result is exact, and how far assumed ones got
+    #[arg(long)]
+    ledger: bool,
     /// Elements of each output to print
     #[arg(long, value_name = "N", default_value_t = 8)]
     print: usize,
@@ -92,6 +96,8 @@ struct Document<'a> {
     outputs: Vec<Shown>,
     report: Option<serde_json::Value>,
     envelope: Option<Envelope>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ledger: Option<Ledger>,
 }
 
 /// An output and its first elements.
@@ -107,7 +113,7 @@ struct Envelope {
     /// Whether the kernel can reach a matrix instruction. Without one no policy was run.
     matrix_instructions: bool,
     /// The policy that the others are compared with.
-    base: Option<&'static str>,
+    base: Option<String>,
     spreads: Vec<Spread>,
 }
 
@@ -134,6 +140,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
     if open.is_virtual() {
         open.runtime.set_option("instruction_budget", &arguments.instruction_budget.to_string())?;
     }
+    if arguments.ledger {
+        ledger::keep(&open, true)?;
+    }
     let device = open.record()?;
     let function = Module::load(&open.device, object.elf())?.function(&routine.name)?;
     let mut document = Document {
@@ -149,9 +158,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
         outputs: Vec::new(),
         report: None,
         envelope: None,
+        ledger: None,
     };
     let launched = (|| {
-        let outcome = launch.run(&open, &function, &before)?;
+        let mut outcome = launch.run(&open, &function, &before)?;
+        let ledger = if arguments.ledger { Ledger::of_last_launch(&open)? } else { None };
+        // It stands beside the report, not in it.
+        if let Some(report) = outcome.report.as_mut().and_then(serde_json::Value::as_object_mut) {
+            report.remove("ledger");
+        }
         let envelope = match arguments.numerics {
             Numerics::Default => None,
             Numerics::Envelope if !object.uses_matrix_cores(routine) => {
@@ -159,15 +174,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
             }
             Numerics::Envelope => Some(vary(&open, &launch, &function, &before, &outcome)?),
         };
-        Ok((outcome, envelope))
+        Ok((outcome, envelope, ledger))
     })();
     match launched {
-        Ok((outcome, envelope)) => {
+        Ok((outcome, envelope, ledger)) => {
             dump(&launch, &outcome)?;
             document.outputs = shown(arguments, &launch, &before, &outcome);
             document.time_ns = Some(outcome.time.0);
             document.report = outcome.report;
             document.envelope = envelope;
+            document.ledger = ledger;
         }
         Err(error) => match hip::Error::fault(&error) {
             Some(fault) => document.fault = Some(fault.clone()),
@@ -191,7 +207,7 @@ fn vary(
     base: &Outcome,
 ) -> hip::Result<Envelope> {
     let policy = envelope::policy_in_force(open)?;
-    let others = envelope::each_other(open, policy, || launch.run(open, function, before))?;
+    let others = envelope::each_other(open, &policy, || launch.run(open, function, before))?;
     let mut spreads = Vec::new();
     for (index, buffer) in launch.outputs() {
         for (policy, other) in &others {
@@ -290,6 +306,9 @@ fn render(document: &Document<'_>) -> String {
     if let Some(envelope) = &document.envelope {
         text += &render_envelope(envelope, document.kernel);
     }
+    if let Some(ledger) = &document.ledger {
+        text += &ledger.text(document.kernel);
+    }
     if let Some(nanos) = document.time_ns {
         text += &format!("\n{}, {}\n", crate::bench::Nanos(nanos), device.times);
     }
@@ -300,7 +319,7 @@ fn render(document: &Document<'_>) -> String {
 }
 
 fn render_envelope(envelope: &Envelope, kernel: &str) -> String {
-    let Some(base) = envelope.base else {
+    let Some(base) = &envelope.base else {
         return format!(
             "\n{kernel} has no matrix instructions: its results are the same under every policy, none was tried\n"
         );

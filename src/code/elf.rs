@@ -11,8 +11,6 @@ use super::Routine;
 
 /// First bytes of an offload bundle (LLVM, "Clang Offload Bundler", section "Bundled Binary File Layout").
 const BUNDLE_MAGIC: &[u8] = b"__CLANG_OFFLOAD_BUNDLE__";
-/// First bytes of a compressed one.
-const COMPRESSED_MAGIC: &[u8] = b"CCOB";
 /// The processor in an ELF header's flags, and gfx950 there (LLVM, "ELF Header", EF_AMDGPU_MACH).
 const PROCESSOR_MASK: u32 = 0xff;
 const GFX950: u32 = 0x4f;
@@ -21,9 +19,6 @@ const ENTRY_OFFSET: u64 = 16;
 
 /// The gfx950 ELF in `bytes`: themselves, or the entry of a bundle.
 pub(super) fn unbundle(bytes: &[u8]) -> Result<&[u8], String> {
-    if bytes.starts_with(COMPRESSED_MAGIC) {
-        return Err("it is a compressed offload bundle".into());
-    }
     if !bytes.starts_with(BUNDLE_MAGIC) {
         return Ok(bytes);
     }

@@ -22,6 +22,11 @@ extern "C" __global__ void add(Params p) {
     p.y[i] = p.x[i] + p.add;
 }
 
+// y[i] = table[2^x[i]]: an approximated exponential selects an address.
+extern "C" __global__ void look_up(const float* x, const float* table, float* y) {
+    y[threadIdx.x] = table[static_cast<unsigned>(__builtin_amdgcn_exp2f(x[threadIdx.x])) % 64];
+}
+
 // Reverses a workgroup's elements through dynamic LDS.
 extern "C" __global__ void reverse(const unsigned short* x, unsigned short* y) {
     extern __shared__ unsigned short lds[];

@@ -140,8 +140,12 @@ impl VirtualDevice {
             "issue_cycles": report.issue_cycles,
             "modelled_ns": nanos,
             "model": crate::extension::MODEL,
+            "ledger": report.ledger.as_ref().map(crate::ledger::described),
             "classes": report.classes().map(|(name, count)| serde_json::json!([name, count])).collect::<Vec<_>>(),
         }));
+        if let Some(ledger) = &report.ledger {
+            crate::ledger::note(kernel, ledger);
+        }
         nanos
     }
 

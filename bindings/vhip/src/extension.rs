@@ -15,6 +15,7 @@
 //! | `divergent_barriers` | `MI355X_VIRTUAL_DIVERGENT_BARRIERS` | `0`, `1` | `0` | accept waves of a workgroup that wait at different barriers, or end early |
 //! | `clamp_lds` | `MI355X_VIRTUAL_CLAMP_LDS` | `0`, `1` | `0` | LDS beyond the workgroup's allocation reads 0 and drops writes, as on hardware, instead of faulting |
 //! | `garbage` | `MI355X_VIRTUAL_GARBAGE` | `nan`, `huge` | `nan` | what registers, LDS and scratch hold before they are written: NaN, or large finite numbers, in every float format |
+//! | `ledger` | `MI355X_VIRTUAL_LEDGER` | `0`, `1`, a file | `0` | keep a fidelity ledger: what the executed instructions' results are worth, and whether assumed ones reached an address, a branch or memory; in `vhipReport` and `vhipLedger`, and written to the file after each launch; launches take several times as long |
 //! | `poison` | `MI355X_VIRTUAL_POISON` | `0`, `1` | `0` | new device memory holds NaN in every float format instead of zeros; touches every page |
 //! | `unified` | `MI355X_VIRTUAL_UNIFIED` | `0`, `1` | `0` | every host pointer is a device pointer, as with HMM and XNACK; see `unified.rs` |
 //! | `devices` | `MI355X_VIRTUAL_DEVICES` | 1 to 64 | 1 | what `hipGetDeviceCount` says; refused once a HIP function was called |
@@ -29,6 +30,7 @@ use emulator::{DEFAULT_BUDGET, Garbage, MfmaPolicy, RunOptions};
 use crate::{
     api,
     device::NAME,
+    ledger,
     runtime::{current, lock, runtime, set_device_count},
     unsupported,
 };
@@ -45,7 +47,7 @@ const UNKNOWN_KEY: c_int = 1;
 const BAD_VALUE: c_int = 2;
 
 /// The keys, in the order of the table above.
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "seed",
     "turn",
     "late_delivery",
@@ -55,6 +57,7 @@ const KEYS: [&str; 12] = [
     "divergent_barriers",
     "clamp_lds",
     "garbage",
+    "ledger",
     "poison",
     "unified",
     "devices",
@@ -156,6 +159,15 @@ fn set(options: &mut Options, key: &str, value: &str) -> c_int {
         "garbage" => {
             store(&mut options.run.garbage, GARBAGE.iter().find(|(name, _)| *name == value).map(|g| g.1))
         }
+        "ledger" => {
+            if value.is_empty() {
+                return BAD_VALUE;
+            }
+            options.run.ledger = value != "0";
+            let file = !matches!(value, "0" | "1");
+            ledger::begin(file.then(|| value.into()));
+            ACCEPTED
+        }
         "poison" => store(&mut options.poison, switch(value)),
         "unified" => store(&mut options.unified, switch(value)),
         "devices" => {
@@ -186,6 +198,7 @@ fn described(options: &Options) -> serde_json::Value {
         "divergent_barriers": options.run.divergent_barriers,
         "clamp_lds": options.run.clamp_lds,
         "garbage": GARBAGE.iter().find(|(_, garbage)| *garbage == options.run.garbage).map(|(name, _)| *name),
+        "ledger": options.run.ledger,
         "poison": options.poison,
         "unified": options.unified,
     })
@@ -222,6 +235,7 @@ pub extern "C" fn vhipInfo() -> *const c_char {
             "model": MODEL,
             "simd": format!("{:?}", emulator::level()),
             "options": KEYS,
+            "mfma_policies": POLICIES.map(|(name, _)| name),
             "functions_left_out": unsupported::LEFT_OUT,
             "functions_not_supported": unsupported::NOT_SUPPORTED,
         });
@@ -258,6 +272,20 @@ pub unsafe extern "C" fn vhipReport(buffer: *mut c_char, length: usize) -> c_int
     report["unsupported_calls"] = serde_json::json!(unsupported::calls());
     // SAFETY: the caller's buffer.
     unsafe { give(buffer, length, &report.to_string()) }
+}
+
+/// JSON of the fidelity ledger: every kernel that was launched since the option `ledger` was set, on all devices;
+/// 0 when there is none.
+///
+/// # Safety
+/// `buffer` is null, or has `length` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn vhipLedger(buffer: *mut c_char, length: usize) -> c_int {
+    match ledger::all() {
+        // SAFETY: the caller's buffer.
+        Some(json) => unsafe { give(buffer, length, &json.to_string()) },
+        None => 0,
+    }
 }
 
 /// Changes an option of the table above: 0 when accepted, 1 for an unknown key, 2 for a value that the option

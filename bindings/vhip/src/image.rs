@@ -7,8 +7,6 @@ use hip_sys::{
     image::{self, ImageError},
 };
 
-use crate::compressed;
-
 /// First word of the wrapper that hipcc puts before a program's fat binary, "HIPF" (clang, CGCUDANV).
 const WRAPPER_MAGIC: u32 = 0x4849_5046;
 
@@ -57,7 +55,7 @@ pub(crate) unsafe fn read(pointer: *const c_void) -> Result<Vec<u8>, hipError_t>
             std::slice::from_raw_parts(start.cast::<u8>().add(have), needed - have)
         });
         match image::check(&bytes) {
-            Ok(()) if compressed::is_endless(&bytes) && needed < readable => needed = readable,
+            Ok(()) if offload::is_endless(&bytes) && needed < readable => needed = readable,
             Ok(()) => return Ok(bytes),
             // A bundle's magic is longer than the first bytes.
             Err(ImageError::Unknown) if have == 0 && needed < 24.min(readable) => needed = 24.min(readable),

@@ -12,7 +12,6 @@ use hip_sys::*;
 
 use crate::{
     api::{Status, api, put, text},
-    compressed,
     device::VirtualDevice,
     function::Function,
     image,
@@ -30,7 +29,6 @@ pub(crate) struct Module {
 impl Module {
     /// Loads `bytes` onto `device`; says on stderr why it cannot.
     pub(crate) fn load(device: &Arc<VirtualDevice>, bytes: &[u8]) -> Result<Arc<Module>, hipError_t> {
-        let bytes = &*compressed::plain(bytes)?;
         let image = device.emulator.load(bytes).map_err(|error| {
             eprintln!("vhip: loading a code object of {} bytes: {error}", bytes.len());
             refusal(&error)

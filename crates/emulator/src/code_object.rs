@@ -46,9 +46,9 @@ pub enum LoadError {
         /// Its length.
         bytes: usize,
     },
-    /// Compressed bundles.
-    #[error("compressed offload bundle; compile with --no-offload-compress")]
-    Compressed,
+    /// A compressed bundle that does not expand.
+    #[error("{0}")]
+    Compressed(#[from] offload::ExpandError),
     /// A bundle without a matching entry.
     #[error("offload bundle has no code for gfx950, only for: {}; compile with --offload-arch=gfx950", found.join(", "))]
     NoEntry {
@@ -167,11 +167,11 @@ struct Fixup {
 }
 
 impl CodeObject {
-    /// Reads an ELF file or picks gfx950's out of a bundle.
+    /// Reads an ELF file or picks gfx950's out of a bundle, which may be compressed.
     pub(crate) fn parse(bytes: &[u8]) -> Result<CodeObject, LoadError> {
+        let bytes = &*offload::expanded(bytes)?;
         match bytes {
             _ if bytes.starts_with(BUNDLE_MAGIC) => Elf::parse(bundled(bytes)?)?.code_object(),
-            _ if bytes.starts_with(b"CCOB") => Err(LoadError::Compressed),
             _ if bytes.starts_with(&elf::ELFMAG) => Elf::parse(bytes)?.code_object(),
             _ => Err(LoadError::NotAnObject { bytes: bytes.len() }),
         }

@@ -6,6 +6,7 @@ use crate::{
     code_object::{CodeObject, Descriptor, LoadError},
     dispatch::{self, Launch, LaunchError, LaunchReport, Refusal},
     host::Host,
+    ledger,
     memory::{AllocationKind, Memory},
     metadata::KernelInfo,
     program::Program,
@@ -42,7 +43,7 @@ impl Device {
         &self.memory
     }
 
-    /// Places a gfx950 code object (ELF file or offload bundle) into device memory and decodes it.
+    /// Places a gfx950 code object (ELF file or offload bundle, compressed or not) into device memory and decodes it.
     ///
     /// # Errors
     /// [`LoadError`] for every image that is broken, foreign or too large.
@@ -102,7 +103,24 @@ impl Device {
             base: module.base,
             program: &module.program,
         };
+        if launch.options.ledger {
+            return self.launch_observed(&kernel, launch, host);
+        }
         dispatch::run(&self.memory, &kernel, launch, host, || ()).map(|(report, ())| report)
+    }
+
+    /// The launch with the observers that the options ask for.
+    fn launch_observed(
+        &self,
+        kernel: &dispatch::Kernel<'_>,
+        launch: &Launch<'_>,
+        host: Option<&dyn Host>,
+    ) -> Result<LaunchReport, LaunchError> {
+        let (plan, shadow) = (ledger::Plan::new(kernel.program), Arc::default());
+        let watch = || ledger::Watch::new(&plan, Arc::clone(&shadow));
+        let (mut report, watch) = dispatch::run(&self.memory, kernel, launch, host, watch)?;
+        report.ledger = Some(watch.ledger(kernel.entry()));
+        Ok(report)
     }
 }
 

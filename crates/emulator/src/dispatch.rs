@@ -14,6 +14,7 @@ use crate::{
     exec::MfmaPolicy,
     fault::Fault,
     host::Host,
+    ledger::Ledger,
     memory::{Memory, MemoryError},
     metadata::KernelInfo,
     observe::Observer,
@@ -81,6 +82,9 @@ pub struct RunOptions {
     pub clamp_lds: bool,
     /// What registers, LDS and scratch hold before a workgroup writes them.
     pub garbage: Garbage,
+    /// Keep a fidelity ledger: what the executed instructions' results are worth, and how far assumed ones got.
+    /// The launch takes several times as long.
+    pub ledger: bool,
 }
 
 /// What a kernel finds where it has not written. One pattern alone would hide some readers of it: a NaN is
@@ -116,12 +120,13 @@ impl Default for RunOptions {
             divergent_barriers: false,
             clamp_lds: false,
             garbage: Garbage::default(),
+            ledger: false,
         }
     }
 }
 
 /// What a launch did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LaunchReport {
     /// Waves that ran.
     pub waves: u64,
@@ -132,6 +137,8 @@ pub struct LaunchReport {
     pub issue_cycles: u64,
     /// Executed instructions by class, see [`LaunchReport::classes`].
     pub by_class: [u64; Class::COUNT],
+    /// The fidelity ledger, if [`RunOptions::ledger`] asked for it.
+    pub ledger: Option<Ledger>,
 }
 
 impl LaunchReport {
@@ -206,6 +213,13 @@ pub(crate) struct Kernel<'a> {
     pub program: &'a Program,
 }
 
+impl Kernel<'_> {
+    /// Address of its first instruction.
+    pub(crate) fn entry(&self) -> u64 {
+        self.base.wrapping_add(self.descriptor.entry)
+    }
+}
+
 /// Runs all workgroups, watched by an observer of each host thread. Of several faulting workgroups the first in
 /// order is reported: workgroups are handed out in ascending order, and those before a fault still run to their
 /// ends.
@@ -259,6 +273,7 @@ pub(crate) fn run<O: Observer>(
         instructions: counts.by_class.iter().sum(),
         issue_cycles: counts.busiest_unit(),
         by_class: counts.by_class,
+        ledger: None,
     };
     Ok((report, observer))
 }

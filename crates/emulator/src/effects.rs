@@ -24,7 +24,7 @@ pub(crate) enum Role {
     /// It enters the result, or is stored.
     Data,
     /// It enters a memory address: vector and scalar addresses, buffer resources and their offsets, M0 of LDS
-    /// accesses; also an index that selects a register.
+    /// accesses; also an index that selects a register or a lane.
     Address,
     /// It decides where the program goes on: SCC, VCC or EXEC of a branch, the target of a jump.
     Branch,
@@ -65,7 +65,7 @@ pub(crate) struct Effects {
 }
 
 /// Fields that only sources have.
-const SOURCES: [(Field, Role); 13] = [
+const SOURCES: [(Field, Role); 12] = [
     (Field::Ssrc0, Role::Data),
     (Field::Ssrc1, Role::Data),
     (Field::Src0, Role::Data),
@@ -78,7 +78,6 @@ const SOURCES: [(Field, Role); 13] = [
     (Field::Vaddr, Role::Address),
     (Field::Saddr, Role::Address),
     (Field::Srsrc, Role::Address),
-    (Field::Data1, Role::Data),
 ];
 
 /// Mnemonics that add onto their destination, whose third source has no bits.
@@ -116,7 +115,13 @@ impl Collector<'_> {
             if field == Field::Src2 && accumulates && !name.starts_with("v_smfmac_") {
                 continue;
             }
-            self.read(field, if jump && role == Role::Data { Role::Branch } else { role });
+            let role = match role {
+                Role::Data if jump => Role::Branch,
+                // Its first operand is what it moves.
+                Role::Address if name == "ds_swizzle_b32" => Role::Data,
+                role => role,
+            };
+            self.read(field, role);
         }
         // Memory instructions name stored and, some of them, loaded data in one field.
         let (load, store) = (inst.may_load(), inst.may_store());
@@ -130,6 +135,7 @@ impl Collector<'_> {
                 self.write(field);
             }
         }
+        self.read(Field::Data1, Role::Data);
         if inst.encoding() == Encoding::Sopk {
             return self.register_and_immediate();
         }
@@ -285,7 +291,10 @@ fn partial(inst: &Inst) -> bool {
         return inst.may_load();
     }
     match inst.encoding() {
-        Encoding::Dpp => true,
+        Encoding::Dpp => {
+            let all = |field| inst.value(field) == Some(15);
+            !all(Field::RowMask) || !all(Field::BankMask) || inst.value(Field::BoundCtrl) != Some(1)
+        }
         Encoding::Sdwa => inst.value(Field::DstSel).is_some_and(|select| select != 6),
         _ => flags.has(Flags::OPSEL4) || NARROW.iter().any(|prefix| name.starts_with(prefix)),
     }
@@ -363,6 +372,18 @@ mod tests {
         assert_eq!(writes(&[0xb704_0001]), [(SCALAR + 4, 1), (SCC, 1)]);
         assert_eq!(writes(&[0xb104_0001]), [(SCC, 1)]);
         assert_eq!(reads(&[0xb004_0001], Role::Data), []);
+    }
+
+    #[test]
+    fn partial_writes_are_those_that_keep_something() {
+        // v_mov_b32_dpp v9, v3 row_shr:1 with and without bound_ctrl, with a row mask
+        assert!(effects(&[0x7e12_02fa, 0xff01_1103]).partial);
+        assert!(!effects(&[0x7e12_02fa, 0xff09_1103]).partial);
+        assert!(effects(&[0x7e12_02fa, 0x7f09_1103]).partial);
+        // v_mov_b32; global_load_short_d16 v8, v[2:3], off; ds_swizzle_b32 v1, v2
+        assert!(!effects(&[0x7e04_0303]).partial);
+        assert!(effects(&[0xdc90_8000, 0x087f_0002]).partial);
+        assert_eq!(reads(&[0xd87a_0000, 0x0100_0002], Role::Data), [(2, 1)]);
     }
 
     /// Whatever the handlers take as operands must be in here: the two come from the same bits by two ways.

@@ -196,7 +196,7 @@ impl Random {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{lanes::Lanes, memory::Memory};
+    use crate::{lanes::Lanes, memory::Memory, simd::Step};
 
     const END: u32 = 0xbf81_0000;
     const BARRIER: u32 = 0xbf8a_0000;
@@ -208,12 +208,22 @@ mod tests {
         strict: bool,
         budget: u64,
     ) -> Result<(), (usize, FaultKind)> {
+        observe_words(words, waves, strict, budget, &mut ())
+    }
+
+    fn observe_words(
+        words: &[u32],
+        waves: &mut [Wave],
+        strict: bool,
+        budget: u64,
+        observer: &mut impl Observer,
+    ) -> Result<(), (usize, FaultKind)> {
         let text: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         let program = Program::new(0, text, &[0]);
         let memory = Memory::new(1 << 16).view();
         let mut lds = Vec::new();
         let schedule = Schedule { seed: None, turn: 0, budget, strict_barriers: strict };
-        run(waves, &program, &mut Cx::new(&mut lds, &memory), schedule, &mut ())
+        run(waves, &program, &mut Cx::new(&mut lds, &memory), schedule, observer)
             .map_err(|(index, fault)| (index, fault.kind))
     }
 
@@ -262,6 +272,48 @@ mod tests {
             let fault = run_words(&words, &mut waves, true, 100);
             assert!(matches!(fault, Err((0, FaultKind::BadRegister { allocated: 16 | 4, .. }))), "{fault:?}");
         }
+    }
+
+    /// Instructions by wave, and how many had been issued at each release; stops the launch at one address.
+    #[derive(Default)]
+    struct Log {
+        issued: Vec<(u32, u64)>,
+        releases: Vec<usize>,
+        stop: Option<u64>,
+    }
+
+    impl Observer for Log {
+        fn issue(&mut self, wave: &Wave, _op: &Op) -> Step {
+            self.issued.push((wave.id, wave.pc));
+            match self.stop {
+                Some(pc) if pc == wave.pc => Err(Fault::new(FaultKind::Halt)),
+                _ => Ok(()),
+            }
+        }
+
+        fn release(&mut self, _waves: &[Wave]) {
+            self.releases.push(self.issued.len());
+        }
+
+        fn merge(&mut self, _other: Log) {}
+    }
+
+    #[test]
+    fn observers_see_every_instruction_and_barrier_and_can_stop_the_launch() {
+        let words = [0xbf80_0000, BARRIER, 0x7e04_0303, END]; // s_nop 0; s_barrier; v_mov_b32 v2, v3; s_endpgm
+        let both = || (Log::default(), Some(Log::default()));
+        let (mut waves, mut observers) = ([wave(0), wave(1)], both());
+        observe_words(&words, &mut waves, true, 100, &mut observers).expect("no fault");
+        let expected = [(0, 0), (0, 4), (1, 0), (1, 4), (0, 8), (0, 12), (1, 8), (1, 12)];
+        assert_eq!(observers.0.issued, expected);
+        assert_eq!(observers.0.releases, [4]);
+        assert_eq!(observers.1.map(|log| log.issued), Some(expected.to_vec()));
+
+        let mut stopping = (both(), Log { stop: Some(8), ..Log::default() });
+        let mut waves = [wave(0), wave(1)];
+        let fault = observe_words(&words, &mut waves, true, 100, &mut stopping);
+        assert_eq!(fault, Err((0, FaultKind::Halt)));
+        assert_eq!(value(&waves[0], 2), 102, "the instruction was not executed");
     }
 
     #[test]

@@ -13,20 +13,19 @@ mod code_object;
 mod cost;
 mod device;
 mod dispatch;
-#[allow(dead_code, reason = "what observers read")]
 mod effects;
 mod exec;
 mod fault;
+mod fidelity;
 mod group;
 mod host;
 mod lanes;
+mod ledger;
 mod memory;
 mod metadata;
-#[allow(dead_code, reason = "what observers read")]
 mod observe;
 mod op;
 mod pending;
-#[allow(dead_code, reason = "what observers read")]
 mod program;
 mod simd;
 mod wave;
@@ -39,7 +38,9 @@ pub use dispatch::{
 };
 pub use exec::MfmaPolicy;
 pub use fault::{Access, Fault, FaultKind, Place};
+pub use fidelity::{Fidelity, Judgement, judge};
 pub use host::Host;
+pub use ledger::{Entry, Ledger, Reach, Site};
 pub use memory::{ALLOCATION_ALIGN, Allocation, AllocationKind, HostRange, Memory, MemoryError};
 pub use metadata::{ArgKind, KernelArg, KernelInfo};
 pub use simd::{Level, level};

@@ -79,6 +79,59 @@ fn the_policy_decides_how_matrix_products_accumulate() {
 }
 
 #[test]
+fn the_ledger_is_in_the_report_the_extension_and_the_file() {
+    let rig = Rig::new();
+    let mfma_sum = rig.module().function("mfma_sum").unwrap();
+    let out = DeviceBuffer::<f32>::from_slice(&rig.device, &[0.0; 64]).unwrap();
+    let launch = || {
+        let stream = Stream::null(&rig.device);
+        // SAFETY: one address is the kernel's parameter.
+        unsafe { mfma_sum.launch(LaunchConfig::new(1, 64), &stream, &out.address()) }.unwrap();
+        rig.runtime.last_report().unwrap().unwrap()["ledger"].clone()
+    };
+    type Ledger = unsafe extern "C" fn(*mut std::ffi::c_char, usize) -> std::ffi::c_int;
+    let ledger: Ledger = crate::symbols::function(&rig, c"vhipLedger");
+    let all = || {
+        // SAFETY: without a buffer only the length is asked for.
+        let length = unsafe { ledger(std::ptr::null_mut(), 0) };
+        let mut text = vec![0u8; length as usize + 1];
+        // SAFETY: the buffer has its length.
+        unsafe { ledger(text.as_mut_ptr().cast(), text.len()) };
+        text.pop();
+        text
+    };
+    assert_eq!(launch(), serde_json::Value::Null, "off by default");
+    assert!(all().is_empty(), "no launch had one");
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ledger.json");
+    rig.runtime.set_option("ledger", file.to_str().unwrap()).unwrap();
+    let report = launch();
+    let entry =
+        report.as_array().unwrap().iter().find(|e| e["mnemonic"] == "v_mfma_f32_16x16x32_bf16").unwrap();
+    assert_eq!((&entry["class"], &entry["by_policy"]), (&"assumed".into(), &true.into()), "{entry:#}");
+    assert_eq!(
+        (&entry["count"], &entry["output"], &entry["branch"]),
+        (&1.into(), &true.into(), &serde_json::Value::Null)
+    );
+    launch();
+    let document: serde_json::Value = serde_json::from_slice(&all()).unwrap();
+    let kernel = &document["kernels"][0];
+    assert_eq!((&kernel["kernel"], &kernel["launches"]), (&"mfma_sum".into(), &2.into()), "{document:#}");
+    let sum = kernel["instructions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|e| e["mnemonic"] == entry["mnemonic"])
+        .unwrap();
+    assert_eq!(sum["count"], 2);
+    let written: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert_eq!(written, document);
+    rig.runtime.set_option("ledger", "0").unwrap();
+    assert_eq!((launch(), all().is_empty()), (serde_json::Value::Null, true));
+}
+
+#[test]
 fn poisoned_memory_is_not_zero() {
     let rig = Rig::new();
     let fresh = |n| DeviceBuffer::<f32>::new(&rig.device, n).unwrap().to_vec().unwrap();
@@ -110,6 +163,7 @@ fn every_value_of_the_table_is_accepted_and_others_are_not() {
         ("mfma", ["fma-chain", "mixed"]),
         ("divergent_barriers", ["0", "1"]),
         ("poison", ["1", "0"]),
+        ("ledger", ["1", "0"]),
     ];
     for (key, values) in good {
         for value in values {
@@ -123,6 +177,7 @@ fn every_value_of_the_table_is_accepted_and_others_are_not() {
         ("threads", "0"),
         ("mfma", "exact"),
         ("divergent_barriers", ""),
+        ("ledger", ""),
         ("devices", "65"),
         ("sed", "1"),
     ];

@@ -79,7 +79,8 @@ impl<'a> Job<'a> {
             cx.clamp_lds = self.launch.options.clamp_lds;
             cx.host = self.host;
             observer.begin(&group, &waves);
-            let run = group::run(&mut waves, self.kernel.program, &mut cx, self.schedule(index), observer);
+            let run =
+                group::run(&mut waves, self.kernel.program, &mut cx, self.schedule(group.index), observer);
             observer.end(&group, &waves, run.is_err());
             if let Err((wave, fault)) = run {
                 self.stop.fetch_min(turn, Ordering::Relaxed);
@@ -172,7 +173,7 @@ impl<'a> Job<'a> {
             FaultKind::Unsupported { mnemonic, .. } if mnemonic.is_empty() => *mnemonic = name,
             _ => {}
         }
-        let entry = self.kernel.base.wrapping_add(self.kernel.descriptor.entry);
+        let entry = self.kernel.entry();
         fault.place = Some(Place {
             kernel: self.kernel.info.name.clone(),
             offset: pc.wrapping_sub(entry) as i64,

@@ -62,7 +62,7 @@ impl Registers {
         let skip = if count > 0 { 256 } else { 0 };
         let rsrc1 = descriptor.rsrc1;
         Registers {
-            entry: kernel.base.wrapping_add(descriptor.entry).wrapping_add(skip),
+            entry: kernel.entry().wrapping_add(skip),
             // FLOAT_MODE, DX10_CLAMP, IEEE and FP16_OVFL in their places in MODE.
             mode: rsrc1 >> 12 & 0xff
                 | (rsrc1 >> 21 & 1) << 8

@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// Byte addresses of the 64 lanes.
-type Addresses = [u32; 64];
+pub(super) type Addresses = [u32; 64];
 
 /// Claims the DS encoding. `src` is address, data 0, data 1; `imm` the offset, of a pair
 /// `offset0 | offset1 << 8`; `bits` the bytes that one step of a pair's offsets means.
@@ -234,18 +234,18 @@ fn no_gds(_wave: &mut Wave, _op: &Op, _cx: &mut Cx<'_>) -> Step {
 
 /// `vaddr + offset` per lane.
 #[inline(always)]
-fn addresses(wave: &Wave, op: &Op, offset: u32) -> Result<Addresses, Box<Fault>> {
+pub(super) fn addresses(wave: &Wave, op: &Op, offset: u32) -> Result<Addresses, Box<Fault>> {
     let mut spread = Lanes::ZERO;
     let base = wave.lanes(op, 0, &mut spread)?;
     Ok(std::array::from_fn(|lane| base[lane].wrapping_add(offset)))
 }
 
-fn lane_addresses(wave: &Wave, op: &Op) -> Addresses {
+pub(super) fn lane_addresses(wave: &Wave, op: &Op) -> Addresses {
     let base = (wave.m0() & 0xffff) + op.imm as u32;
     std::array::from_fn(|lane| base + 4 * lane as u32)
 }
 
-fn pair_offsets(op: &Op) -> [u32; 2] {
+pub(super) fn pair_offsets(op: &Op) -> [u32; 2] {
     [(op.imm as u32 & 0xff) * op.bits, (op.imm as u32 >> 8 & 0xff) * op.bits]
 }
 

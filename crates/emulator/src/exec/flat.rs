@@ -18,8 +18,7 @@ use crate::{
 };
 
 pub(super) use atomic::{index32, index64, update32, update64};
-pub(super) use space::{Aim, Space, device_memory};
-use space::{Flat, Global, Scratch};
+pub(super) use space::{Aim, Flat, Global, Scratch, Space, device_memory, split, swizzle};
 pub(super) use transfer::{ATOMIC_SHIFT, atomic, dwords, transfers};
 
 /// `bits`: an atomic that returns the old value (SC0).

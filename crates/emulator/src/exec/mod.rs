@@ -8,6 +8,7 @@
 mod coverage;
 mod ds;
 mod flat;
+pub(crate) mod footprint;
 mod mai;
 mod mubuf;
 mod smem;

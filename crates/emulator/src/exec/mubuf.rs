@@ -83,7 +83,7 @@ fn pick_lds(name: &str) -> Option<Exec> {
 }
 
 /// Device memory through a V#.
-struct Buffer;
+pub(super) struct Buffer;
 
 impl Space for Buffer {
     const COUNTER: Counter = Counter::Vm;

@@ -65,12 +65,12 @@ fn pick(name: &str) -> Option<(Exec, u32)> {
 }
 
 /// Where an access starts, and how many of its dwords a V# lets through.
-struct Target {
-    address: u64,
-    dwords: usize,
+pub(super) struct Target {
+    pub(super) address: u64,
+    pub(super) dwords: usize,
 }
 
-fn target(wave: &Wave, op: &Op) -> Target {
+pub(super) fn target(wave: &Wave, op: &Op) -> Target {
     let Arg::Scalar(base) = op.src[0] else { return Target { address: 0, dwords: op.dwords as usize } };
     let register_offset = if op.src[2] == Arg::None { 0 } else { wave.scalar_arg(op.src[2]) };
     let low = wave.scalar64(base);

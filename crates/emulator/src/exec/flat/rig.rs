@@ -74,13 +74,18 @@ impl Rig {
 
     /// [`Rig::run`] on another memory.
     pub(crate) fn run_in(&mut self, view: &View, text: &str) -> Result<(), FaultKind> {
+        let op = resolve(&Rig::decode(text));
+        let cx = &mut Cx { clamp_lds: self.clamp_lds, ..Cx::new(&mut self.lds, view) };
+        execute(&mut self.wave, &op, cx).map_err(|fault| fault.kind)
+    }
+
+    /// The instruction of an assembly text in [`WORDS`].
+    pub(crate) fn decode(text: &str) -> cdna4::Inst {
         let (hex, _) = WORDS.iter().find(|(_, known)| *known == text).expect("the text is in WORDS");
         let bytes: Vec<u8> = (0..hex.len() / 2)
             .map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).expect("hex"))
             .collect();
-        let op = resolve(&cdna4::decode(&bytes).expect("a gfx950 instruction"));
-        let cx = &mut Cx { clamp_lds: self.clamp_lds, ..Cx::new(&mut self.lds, view) };
-        execute(&mut self.wave, &op, cx).map_err(|fault| fault.kind)
+        cdna4::decode(&bytes).expect("a gfx950 instruction")
     }
 
     /// `s_waitcnt`.

@@ -68,13 +68,13 @@ pub(in crate::exec) trait Space {
 }
 
 /// Device memory by 64-bit address.
-pub(super) struct Global;
+pub(in crate::exec) struct Global;
 
 /// The lane's own scratch.
-pub(super) struct Scratch;
+pub(in crate::exec) struct Scratch;
 
 /// Device memory, or LDS and scratch through their apertures.
-pub(super) struct Flat;
+pub(in crate::exec) struct Flat;
 
 /// Device memory without more ado: shared by [`Global`] and by buffers, which differ in aiming only.
 macro_rules! device_memory {
@@ -269,7 +269,7 @@ impl Space for Scratch {
 }
 
 /// Addresses of byte `plus` of each lane's scratch offset: dword d of all 64 lanes is contiguous.
-fn swizzle(wave: &Wave, offsets: &[u64; 64], plus: u64) -> [u64; 64] {
+pub(in crate::exec) fn swizzle(wave: &Wave, offsets: &[u64; 64], plus: u64) -> [u64; 64] {
     std::array::from_fn(|lane| {
         let offset = offsets[lane] + plus;
         wave.scratch_base + (offset / 4) * 256 + 4 * lane as u64 + offset % 4
@@ -319,15 +319,15 @@ fn active(mask: u64) -> impl Iterator<Item = usize> {
 }
 
 /// A FLAT access split by aperture.
-struct Split {
-    global: Aim,
-    scratch: Aim,
-    lds: Aim,
+pub(in crate::exec) struct Split {
+    pub global: Aim,
+    pub scratch: Aim,
+    pub lds: Aim,
 }
 
 /// Splits by the address's high dword; `None` if all lanes are global, the fast and usual case.
 #[inline(always)]
-fn split(aim: &Aim) -> Option<Split> {
+pub(in crate::exec) fn split(aim: &Aim) -> Option<Split> {
     let (mut lds, mut scratch) = (0, 0);
     for lane in 0..64 {
         let aperture = aim.addresses[lane] & !(APERTURE_BYTES - 1);

@@ -9,15 +9,27 @@
 //! Method 0 is zlib, 1 Zstandard; both have checks of their own, and the hash is a key for caches
 //! (clang, OffloadBundler).
 
+#![forbid(unsafe_code)]
+
 use std::{borrow::Cow, io::Read};
 
-use hip_sys::hipError_t;
+use thiserror::Error;
 
 const MAGIC: &[u8] = b"CCOB";
-/// What the emulator loads at most.
+/// The largest code object that the emulator loads.
 const MOST_BYTES: u64 = 1 << 32;
 /// What Zstandard's own tools allow without being asked.
 const USUAL_WINDOW: u64 = 128 << 20;
+
+/// A compressed bundle of an unknown kind or with damaged content.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("the compressed offload bundle of {bytes} bytes {reason}; build or copy it again")]
+pub struct ExpandError {
+    /// Its length.
+    pub bytes: usize,
+    /// What is wrong with it.
+    pub reason: String,
+}
 
 /// What the header says.
 struct Header {
@@ -29,22 +41,20 @@ struct Header {
 }
 
 /// Whether `image` is a compressed bundle that does not say where it ends.
-pub(crate) fn is_endless(image: &[u8]) -> bool {
+#[must_use]
+pub fn is_endless(image: &[u8]) -> bool {
     image.starts_with(MAGIC) && image.get(4..6).is_some_and(|version| version < &[2, 0])
 }
 
 /// The image itself, or the bundle that it is the compressed form of.
 ///
 /// # Errors
-/// hipErrorInvalidImage for a compressed bundle of an unknown kind or with damaged content; stderr has the reason.
-pub(crate) fn plain(image: &[u8]) -> Result<Cow<'_, [u8]>, hipError_t> {
+/// [`ExpandError`].
+pub fn expanded(image: &[u8]) -> Result<Cow<'_, [u8]>, ExpandError> {
     if !image.starts_with(MAGIC) {
         return Ok(Cow::Borrowed(image));
     }
-    expand(image).map(Cow::Owned).map_err(|reason| {
-        eprintln!("vhip: the compressed bundle of {} bytes {reason}; build or copy it again", image.len());
-        hipError_t::hipErrorInvalidImage
-    })
+    expand(image).map(Cow::Owned).map_err(|reason| ExpandError { bytes: image.len(), reason })
 }
 
 fn expand(image: &[u8]) -> Result<Vec<u8>, String> {
@@ -90,4 +100,46 @@ fn header(image: &[u8]) -> Result<Header, String> {
     };
     field(length - 8, 8)?;
     Ok(Header { zstandard, bytes, length })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A bundle of version 2 in zlib.
+    fn bundle(content: &[u8]) -> Vec<u8> {
+        let compressed = miniz_oxide::deflate::compress_to_vec_zlib(content, 6);
+        let mut image = b"CCOB\x02\x00\x00\x00".to_vec();
+        image.extend((compressed.len() as u32 + 24).to_le_bytes());
+        image.extend((content.len() as u32).to_le_bytes());
+        image.extend([0; 8]);
+        image.extend(compressed);
+        image
+    }
+
+    #[test]
+    fn what_is_not_compressed_stays_where_it_is() {
+        assert!(matches!(expanded(b"\x7fELF"), Ok(Cow::Borrowed(b"\x7fELF"))));
+        assert_eq!(expanded(&bundle(b"some code")).expect("whole").as_ref(), b"some code");
+    }
+
+    #[test]
+    fn damage_is_told() {
+        let whole = bundle(&[7; 1000]);
+        for (at, value, expected) in [
+            (6, 9, "has the unknown method 9"),
+            (4, 9, "has the unknown version 9"),
+            (13, 0xff, "expands to other than"),
+        ] {
+            let mut image = whole.clone();
+            image[at] = value;
+            let error = expanded(&image).expect_err("damaged").to_string();
+            assert!(error.contains(expected), "{error}");
+            assert!(error.ends_with("; build or copy it again"), "{error}");
+        }
+        for end in [4, 8, 23, 24, whole.len() - 1] {
+            assert!(expanded(&whole[..end]).is_err(), "cut to {end} bytes");
+        }
+        assert!(is_endless(b"CCOB\x01\x00") && !is_endless(&whole) && !is_endless(b"CCOB"));
+    }
 }
