@@ -93,7 +93,14 @@ api! {
     /// Creates an event.
     fn hipEventCreateWithFlags(event: *mut hipEvent_t, flags: c_uint) { create(event, flags) }
     /// Destroys an event.
-    fn hipEventDestroy(event: hipEvent_t) { runtime().events.remove(event).map(drop) }
+    fn hipEventDestroy(event: hipEvent_t) {
+        // ROCm tells an event that is gone from none at all.
+        let stale = match event.is_null() {
+            true => hipError_t::hipErrorInvalidHandle,
+            false => hipError_t::hipErrorContextIsDestroyed,
+        };
+        runtime().events.remove(event).map_err(|_| stale).map(drop)
+    }
     /// Records the virtual time of everything enqueued before.
     fn hipEventRecord(event: hipEvent_t, stream: hipStream_t) { record(event, stream) }
     /// As `hipEventRecord`; flag 1 (external) makes the record a node of the captured graph.

@@ -17,6 +17,7 @@ use crate::{
     module::Module,
     register,
     runtime::runtime,
+    setting,
 };
 
 /// A kernel; keeps its module loaded.
@@ -158,7 +159,10 @@ api! {
         Ok(())
     }
     /// LDS and L1 are separate memories: any preference is met.
-    fn hipFuncSetCacheConfig(symbol: *const c_void, _config: hipFuncCache_t) { of_symbol(symbol).map(drop) }
+    fn hipFuncSetCacheConfig(symbol: *const c_void, config: hipFuncCache_t) {
+        of_symbol(symbol)?;
+        setting::check_cache(config)
+    }
     /// The function handle of a kernel's host symbol.
     fn hipGetFuncBySymbol(target: *mut hipFunction_t, symbol: *const c_void) {
         let handle = register::function(symbol)?;

@@ -30,6 +30,8 @@ pub(crate) struct GraphMemory {
     range: Reservation,
 }
 
+/// What graphs will allocate or have allocated: bytes by address.
+static MADE: Mutex<BTreeMap<Address, u64>> = Mutex::new(BTreeMap::new());
 /// What is allocated now, by address.
 static LIVE: Mutex<BTreeMap<Address, Arc<GraphMemory>>> = Mutex::new(BTreeMap::new());
 /// Bytes that are allocated, and the most that ever were, by device.
@@ -49,6 +51,7 @@ impl GraphMemory {
         }
         let whole = bytes.checked_next_multiple_of(PAGE_BYTES).ok_or(hipError_t::hipErrorOutOfMemory)?;
         let range = Reservation::new(whole, PAGE_BYTES, 0).map_err(reserved::refused(bytes))?;
+        lock(&MADE).insert(range.base(), bytes);
         Ok(Arc::new(GraphMemory { device, bytes, range }))
     }
 
@@ -84,6 +87,18 @@ impl GraphMemory {
         entry.high = entry.high.max(entry.now);
         Ok(())
     }
+}
+
+impl Drop for GraphMemory {
+    fn drop(&mut self) {
+        lock(&MADE).remove(&self.address());
+    }
+}
+
+/// Whether a graph allocates `address` when it runs: a copy from or to there can be made a node.
+pub(crate) fn is_to_come(address: Address) -> bool {
+    let made = lock(&MADE);
+    made.range(..=address).next_back().is_some_and(|(base, bytes)| address - base < *bytes)
 }
 
 /// Frees what a graph allocated at `address`; `None` when nothing of a graph is there. The caller has the

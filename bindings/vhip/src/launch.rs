@@ -48,6 +48,9 @@ impl Config {
 
     /// The same shape for a cooperative launch; refused when its workgroups cannot all be on the device at once.
     pub(crate) fn resident(self, function: &Function) -> Result<Config, hipError_t> {
+        if self.grid.contains(&0) || self.block.contains(&0) {
+            return Err(hipError_t::hipErrorInvalidConfiguration);
+        }
         let groups: u64 = self.grid.iter().map(|n| *n as u64).product();
         let threads: u64 = self.block.iter().map(|n| *n as u64).product();
         let threads = u32::try_from(threads).map_err(|_| hipError_t::hipErrorInvalidConfiguration)?;

@@ -153,8 +153,9 @@ pub(crate) fn free_all(device: &VirtualDevice) {
 
 /// Refuses an address that the device does not reach.
 pub(crate) fn known(pointer: *const c_void, bytes: usize) -> Status {
-    let reached =
-        owner(pointer as Address).is_some() || unified::reaches(pointer as Address, bytes as u64, false);
+    let reached = owner(pointer as Address).is_some()
+        || graph_memory::is_to_come(pointer as Address)
+        || unified::reaches(pointer as Address, bytes as u64, false);
     if reached { Ok(()) } else { Err(hipError_t::hipErrorInvalidValue) }
 }
 

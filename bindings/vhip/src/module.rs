@@ -79,6 +79,9 @@ fn load(target: *mut hipModule_t, bytes: &[u8]) -> Status {
 
 /// A file's bytes; says on stderr why there are none.
 pub(crate) fn read(path: &str) -> Result<Vec<u8>, hipError_t> {
+    if path.is_empty() {
+        return Err(hipError_t::hipErrorInvalidValue);
+    }
     fs::read(path).map_err(|error| {
         eprintln!("vhip: reading {path}: {error}");
         hipError_t::hipErrorFileNotFound
@@ -143,6 +146,9 @@ api! {
     ) {
         // SAFETY: the caller's string.
         let name = unsafe { text(name) }?;
+        if name.is_empty() || address.is_null() && bytes.is_null() {
+            return Err(hipError_t::hipErrorInvalidValue);
+        }
         let module = runtime().modules.get(module)?;
         let (base, size) = module.image.global(name).ok_or(hipError_t::hipErrorNotFound)?;
         if !address.is_null() {

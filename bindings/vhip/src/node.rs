@@ -94,7 +94,9 @@ api! {
         if target.is_null() || source.is_null() {
             return Err(hipError_t::hipErrorInvalidValue);
         }
-        let command = Command::Copy(Transfer::linear(target as Address, source as Address, bytes as u64, kind));
+        let transfer = Transfer::linear(target as Address, source as Address, bytes as u64, kind);
+        transfer.check()?;
+        let command = Command::Copy(transfer);
         // SAFETY: the caller's list and out-parameter.
         unsafe { add(node, graph, after, count, command) }
     }

@@ -43,7 +43,7 @@ fn check_banks(config: hipSharedMemConfig) -> Status {
     if config > hipSharedMemConfig_hipSharedMemBankSizeEightByte { Err(INVALID) } else { Ok(()) }
 }
 
-fn check_cache(config: hipFuncCache_t) -> Status {
+pub(crate) fn check_cache(config: hipFuncCache_t) -> Status {
     if config > hipFuncCache_t_hipFuncCachePreferEqual { Err(INVALID) } else { Ok(()) }
 }
 

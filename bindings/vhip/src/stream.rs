@@ -305,6 +305,10 @@ api! {
     }
     /// The flags that the stream was created with.
     fn hipStreamGetFlags(stream: hipStream_t, flags: *mut c_uint) {
+        // As ROCm: the null stream was not created with any.
+        if stream.is_null() {
+            return Err(hipError_t::hipErrorInvalidValue);
+        }
         give_flags(stream, flags)
     }
     /// The priority that the stream was created with, clamped.

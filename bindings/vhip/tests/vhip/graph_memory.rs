@@ -152,7 +152,7 @@ fn allocations_are_captured() {
     ok!(rig, hipStreamBeginCapture(stream, hipStreamCaptureMode_hipStreamCaptureModeGlobal));
     ok!(rig, hipMallocAsync(&mut place, 4, stream));
     ok!(rig, hipMemsetAsync(place, 0x11, 4, stream));
-    ok!(rig, hipMemcpyAsync((&raw mut word).cast(), place, 4, hipMemcpyKind_hipMemcpyDefault, stream));
+    ok!(rig, hipMemcpyAsync((&raw mut word).cast(), place, 4, DOWN, stream));
     ok!(rig, hipFreeAsync(place, stream));
     ok!(rig, hipStreamEndCapture(stream, &mut captured));
     let run = executable(&rig, captured, 0);

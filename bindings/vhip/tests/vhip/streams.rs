@@ -164,7 +164,7 @@ fn stale_handles_are_refused() {
     ok!(rig, hipStreamDestroy(stream));
     assert_eq!(raw!(rig, hipStreamSynchronize(stream)), hipError_t::hipErrorContextIsDestroyed);
     assert_eq!(raw!(rig, hipStreamDestroy(stream)), hipError_t::hipErrorContextIsDestroyed);
-    assert_eq!(raw!(rig, hipEventDestroy(0x1230 as hipEvent_t)), hipError_t::hipErrorInvalidHandle);
+    assert_eq!(raw!(rig, hipEventDestroy(0x1230 as hipEvent_t)), hipError_t::hipErrorContextIsDestroyed);
     assert_eq!(raw!(rig, hipModuleUnload(stream.cast())), hipError_t::hipErrorInvalidHandle);
     assert_eq!(raw!(rig, hipGetLastError()), hipError_t::hipErrorInvalidHandle);
     assert_eq!(raw!(rig, hipGetLastError()), hipError_t::hipSuccess);
