@@ -91,22 +91,30 @@ impl Device {
         launch: &Launch<'_>,
         host: Option<&dyn Host>,
     ) -> Result<LaunchReport, LaunchError> {
-        if !Arc::ptr_eq(&self.memory, &module.memory) {
-            return Err(Refusal::OtherDevice.into());
-        }
-        let Some(index) = module.kernels.iter().position(|info| info.name == kernel) else {
-            return Err(Refusal::NoKernel { kernel: kernel.to_owned() }.into());
-        };
-        let kernel = dispatch::Kernel {
-            info: &module.kernels[index],
-            descriptor: module.descriptors[index],
-            base: module.base,
-            program: &module.program,
-        };
+        let kernel = self.kernel(module, kernel)?;
         if launch.options.ledger {
             return self.launch_observed(&kernel, launch, host);
         }
         dispatch::run(&self.memory, &kernel, launch, host, || ()).map(|(report, ())| report)
+    }
+
+    /// A kernel of a module of this device.
+    ///
+    /// # Errors
+    /// [`Refusal::OtherDevice`], [`Refusal::NoKernel`].
+    pub(crate) fn kernel<'a>(&self, module: &'a Module, name: &str) -> Result<dispatch::Kernel<'a>, Refusal> {
+        if !Arc::ptr_eq(&self.memory, &module.memory) {
+            return Err(Refusal::OtherDevice);
+        }
+        let Some(index) = module.kernels.iter().position(|info| info.name == name) else {
+            return Err(Refusal::NoKernel { kernel: name.to_owned() });
+        };
+        Ok(dispatch::Kernel {
+            info: &module.kernels[index],
+            descriptor: module.descriptors[index],
+            base: module.base,
+            program: &module.program,
+        })
     }
 
     /// The launch with the observers that the options ask for.

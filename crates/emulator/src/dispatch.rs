@@ -1,6 +1,7 @@
 //! A launch: checks, kernel arguments, initial registers, workgroups over host threads.
 
 mod block;
+mod chosen;
 mod job;
 mod packet;
 mod registers;
@@ -22,6 +23,7 @@ use crate::{
     program::Program,
 };
 use block::Block;
+pub(crate) use chosen::run_chosen;
 use job::{Counts, Job};
 use registers::Registers;
 use shape::Shape;
@@ -170,6 +172,9 @@ pub enum Refusal {
     /// The module belongs elsewhere.
     #[error("the module was loaded on another device")]
     OtherDevice,
+    /// A workgroup to record that the grid does not have.
+    #[error("workgroup {workgroup:?} is outside the grid {grid:?}")]
+    NoWorkgroup { workgroup: [u32; 3], grid: [u32; 3] },
     /// An empty grid or block.
     #[error("grid {grid:?} and block {block:?} need at least 1 in every dimension")]
     Empty { grid: [u32; 3], block: [u32; 3] },

@@ -28,6 +28,7 @@ mod op;
 mod pending;
 mod program;
 mod simd;
+mod trace;
 mod wave;
 
 pub use code_object::LoadError;
@@ -44,3 +45,7 @@ pub use ledger::{Entry, Ledger, Reach, Site};
 pub use memory::{ALLOCATION_ALIGN, Allocation, AllocationKind, HostRange, Memory, MemoryError};
 pub use metadata::{ArgKind, KernelArg, KernelInfo};
 pub use simd::{Level, level};
+pub use trace::{
+    AccessKind, Event, Extent, Fold, Folds, GroupTrace, LINE_BYTES, LdsAccess, MemoryAccess, Moved, Needs,
+    Recording, Touched, TraceOp, Unit, Wait, lds_cycles,
+};

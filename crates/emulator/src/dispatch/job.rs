@@ -62,35 +62,47 @@ impl<'a> Job<'a> {
 
     /// One thread: workgroups until there are none left.
     pub(super) fn work<O: Observer>(&self, view: &View, scratch: Option<&Block<'_>>, observer: &mut O) {
-        let mut waves: Vec<Wave> = (0..self.shape.waves).map(|id| Wave::new(id, 0, 0)).collect();
-        let mut lds = vec![0; self.shape.lds_bytes as usize];
+        let mut room = Room::new(self.shape);
         loop {
             let turn = self.next.fetch_add(1, Ordering::Relaxed);
             if turn >= self.shape.groups || turn > self.stop.load(Ordering::Relaxed) {
                 break;
             }
-            let index = self.place(turn);
-            let group =
-                Group { index, at: self.coordinates(index), unit: (index % COMPUTE_UNITS as u64) as usize };
-            fill(&mut lds, self.launch.options.garbage.pattern());
-            self.prepare(&mut waves, group.at, scratch);
-            let mut cx = Cx::new(&mut lds, view);
-            cx.mfma = self.launch.options.mfma;
-            cx.clamp_lds = self.launch.options.clamp_lds;
-            cx.host = self.host;
-            observer.begin(&group, &waves);
-            let run =
-                group::run(&mut waves, self.kernel.program, &mut cx, self.schedule(group.index), observer);
-            observer.end(&group, &waves, run.is_err());
-            if let Err((wave, fault)) = run {
+            if let Err(fault) = self.one(self.place(turn), &mut room, view, scratch, observer) {
                 self.stop.fetch_min(turn, Ordering::Relaxed);
-                let fault = self.locate(fault, &waves[wave], group.at);
                 let mut first = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
                 if first.as_ref().is_none_or(|(other, _)| turn < *other) {
                     *first = Some((turn, fault));
                 }
             }
         }
+    }
+
+    /// Runs one workgroup, by its row-major index.
+    ///
+    /// # Errors
+    /// Its fault.
+    pub(super) fn one<O: Observer>(
+        &self,
+        index: u64,
+        room: &mut Room,
+        view: &View,
+        scratch: Option<&Block<'_>>,
+        observer: &mut O,
+    ) -> Result<(), Box<Fault>> {
+        let Room { waves, lds } = room;
+        let group =
+            Group { index, at: self.coordinates(index), unit: (index % COMPUTE_UNITS as u64) as usize };
+        fill(lds, self.launch.options.garbage.pattern());
+        self.prepare(waves, group.at, scratch);
+        let mut cx = Cx::new(lds, view);
+        cx.mfma = self.launch.options.mfma;
+        cx.clamp_lds = self.launch.options.clamp_lds;
+        cx.host = self.host;
+        observer.begin(&group, waves);
+        let run = group::run(waves, self.kernel.program, &mut cx, self.schedule(index), observer);
+        observer.end(&group, waves, run.is_err());
+        run.map_err(|(wave, fault)| self.locate(fault, &waves[wave], group.at))
     }
 
     /// The fault of the first workgroup in order that has one.
@@ -184,6 +196,22 @@ impl<'a> Job<'a> {
             exec: wave.exec(),
         });
         fault
+    }
+}
+
+/// Waves and LDS of one workgroup at a time.
+pub(super) struct Room {
+    waves: Vec<Wave>,
+    lds: Vec<u8>,
+}
+
+impl Room {
+    /// Room for workgroups of a shape.
+    pub(super) fn new(shape: &Shape) -> Room {
+        Room {
+            waves: (0..shape.waves).map(|id| Wave::new(id, 0, 0)).collect(),
+            lds: vec![0; shape.lds_bytes as usize],
+        }
     }
 }
 

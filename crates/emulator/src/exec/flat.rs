@@ -18,7 +18,8 @@ use crate::{
 };
 
 pub(super) use atomic::{index32, index64, update32, update64};
-pub(super) use space::{Aim, Flat, Global, Scratch, Space, device_memory, split, swizzle};
+pub(crate) use space::Aim;
+pub(super) use space::{Flat, Global, Scratch, Space, device_memory, split, swizzle};
 pub(super) use transfer::{ATOMIC_SHIFT, atomic, dwords, transfers};
 
 /// `bits`: an atomic that returns the old value (SC0).

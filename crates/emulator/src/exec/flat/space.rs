@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The targets of one instruction, before anything is accessed.
-pub(in crate::exec) struct Aim {
+pub(crate) struct Aim {
     /// Address of each lane's first byte, in the space's own terms.
     pub addresses: [u64; 64],
     /// EXEC: lanes that receive a result.

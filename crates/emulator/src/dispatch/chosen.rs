@@ -1,0 +1,48 @@
+//! Some workgroups of a launch, one after the other, for observers that need no more.
+
+use super::{
+    Kernel, Launch, LaunchError, Refusal, block::Block, job::Job, job::Room, packet, registers::Registers,
+    shape::Shape,
+};
+use crate::{fault::FaultKind, memory::Memory, observe::Observer, trace::Needs};
+
+/// Runs the workgroups at these coordinates. If `may_stop`, an observer that returns [`FaultKind::Budget`] ends its
+/// workgroup and not the launch; use short turns then, so that the waves have come equally far.
+///
+/// # Errors
+/// A launch that cannot start, and the first fault.
+pub(crate) fn run_chosen<O: Observer>(
+    memory: &Memory,
+    kernel: &Kernel<'_>,
+    launch: &Launch<'_>,
+    workgroups: &[[u32; 3]],
+    may_stop: bool,
+    observer: &mut O,
+) -> Result<Needs, LaunchError> {
+    let shape = Shape::check(kernel, launch)?;
+    let arguments = Block::new(memory, packet::kernarg(kernel.info, launch, None))?;
+    let packet = Block::new(memory, packet::packet(kernel, &shape, launch, arguments.base))?;
+    let scratch_bytes = shape.private_bytes as u64 * 64 * shape.waves as u64;
+    let scratch = (scratch_bytes > 0).then(|| Block::empty(memory, scratch_bytes)).transpose()?;
+    let view = memory.view();
+    let registers = Registers::new(kernel, &shape, &arguments, packet.base);
+    let job = Job::new(kernel, launch, None, &shape, registers, memory);
+    let mut room = Room::new(&shape);
+    let [x, y, z] = launch.grid.map(u64::from);
+    for at in workgroups {
+        let [i, j, k] = at.map(u64::from);
+        if i >= x || j >= y || k >= z {
+            return Err(Refusal::NoWorkgroup { workgroup: *at, grid: launch.grid }.into());
+        }
+        match job.one((k * y + j) * x + i, &mut room, &view, scratch.as_ref(), observer) {
+            Err(fault) if may_stop && matches!(fault.kind, FaultKind::Budget { .. }) => {}
+            other => other.map_err(LaunchError::Fault)?,
+        }
+    }
+    Ok(Needs {
+        waves: shape.waves,
+        lds_bytes: shape.lds_bytes,
+        vgprs: (shape.arch_vgprs + shape.acc_vgprs) as u32,
+        scratch_bytes: shape.private_bytes,
+    })
+}
