@@ -100,7 +100,7 @@ impl<'a> Job<'a> {
         cx.clamp_lds = self.launch.options.clamp_lds;
         cx.host = self.host;
         observer.begin(&group, waves);
-        let run = group::run(waves, self.kernel.program, &mut cx, self.schedule(index), observer);
+        let run = group::run(waves, self.kernel.program, &mut cx, self.schedule(group.index), observer);
         observer.end(&group, waves, run.is_err());
         run.map_err(|(wave, fault)| self.locate(fault, &waves[wave], group.at))
     }
