@@ -193,12 +193,18 @@ impl KernelLaunch {
             hipError_t::hipErrorOutOfMemory
         })?;
         let listener = host.as_ref().map(|host| host as &dyn emulator::Host);
-        let outcome = device.emulator.launch_with_host(image, function.kernel(), &launch, listener);
+        let kernel = function.kernel();
+        let outcome = if extension::watches_races() {
+            let watched = device.emulator.launch_watching_races(image, kernel, &launch, listener);
+            watched.map(|(report, races)| (report, Some(races)))
+        } else {
+            device.emulator.launch_with_host(image, kernel, &launch, listener).map(|report| (report, None))
+        };
         if let Some(host) = host {
             host.finish(image.printf_formats());
         }
         match outcome {
-            Ok(report) => Ok(device.note_launch(function.kernel(), &report)),
+            Ok((report, races)) => Ok(device.note_launch(kernel, &report, races.as_ref())),
             Err(LaunchError::Fault(fault)) => {
                 device.note_fault(&fault);
                 Ok(0.0)

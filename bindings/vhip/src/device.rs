@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, OnceLock},
 };
 
-use emulator::{Fault, FaultKind, LaunchReport};
+use emulator::{Fault, FaultKind, LaunchReport, Race, RacePlace, Races};
 use hip_sys::*;
 
 use crate::{
@@ -131,9 +131,9 @@ impl VirtualDevice {
     }
 
     /// Stores the report of a launch and yields its modelled duration in nanoseconds.
-    pub(crate) fn note_launch(&self, kernel: &str, report: &LaunchReport) -> f64 {
+    pub(crate) fn note_launch(&self, kernel: &str, report: &LaunchReport, races: Option<&Races>) -> f64 {
         let nanos = report.issue_cycles as f64 / CLOCK_GHZ;
-        *lock(&self.report) = Some(serde_json::json!({
+        let mut json = serde_json::json!({
             "kernel": kernel,
             "waves": report.waves,
             "instructions": report.instructions,
@@ -142,7 +142,11 @@ impl VirtualDevice {
             "model": crate::extension::MODEL,
             "ledger": report.ledger.as_ref().map(crate::ledger::described),
             "classes": report.classes().map(|(name, count)| serde_json::json!([name, count])).collect::<Vec<_>>(),
-        }));
+        });
+        if let Some(races) = races {
+            json["races"] = races.found.iter().map(race).collect();
+        }
+        *lock(&self.report) = Some(json);
         if let Some(ledger) = &report.ledger {
             crate::ledger::note(kernel, ledger);
         }
@@ -163,6 +167,20 @@ impl VirtualDevice {
     pub(crate) fn clear_fault(&self) {
         *lock(&self.fault) = None;
     }
+}
+
+/// A race for the report.
+fn race(race: &Race) -> serde_json::Value {
+    let place = |place: &RacePlace| serde_json::json!({ "wave": place.wave, "offset": place.offset, "text": place.text });
+    serde_json::json!({
+        "kind": format!("{:?}", race.kind),
+        "what": race.kind.name(),
+        "first": place(&race.first),
+        "second": place(&race.second),
+        "address": race.address,
+        "workgroup": race.workgroup,
+        "count": race.count,
+    })
 }
 
 /// A PCI bus id in the usual form.

@@ -8,12 +8,13 @@
 //! | --- | --- | --- | --- | --- |
 //! | `seed` | `MI355X_VIRTUAL_SEED` | 0 to 2^64 − 1, `none` | `none` | order of waves and workgroups: random from this seed, or ascending |
 //! | `turn` | `MI355X_VIRTUAL_TURN` | 0 to 2^64 − 1 | 0 | instructions that a wave issues before the next one's turn (with a seed: at most); 1 is lockstep, 0 long turns |
-//! | `late_delivery` | `MI355X_VIRTUAL_LATE_DELIVERY` | `0`, `1` | `0` | memory results arrive at the covering `s_waitcnt` only, so that a missing wait gives wrong numbers |
+//! | `late_delivery` | `MI355X_VIRTUAL_LATE_DELIVERY` | `0`, `1`, `stale`, `after:N` | `0` | memory results arrive at issue, at the covering `s_waitcnt` only with a NaN until then, so that a missing wait gives wrong numbers, or with the old content until then, or N instructions after their own |
 //! | `instruction_budget` | `MI355X_VIRTUAL_INSTRUCTION_BUDGET` | 1 to 2^64 − 1, `default` | 2^30 | instructions that one wave may issue before it counts as an endless loop |
 //! | `threads` | `MI355X_VIRTUAL_THREADS` | 1 to 1024, `all` | `all` | host threads of a launch |
 //! | `mfma` | `MI355X_VIRTUAL_MFMA` | `mixed`, `exact-block`, `cdna3-truncating`, `fma-chain` | `mixed` | how matrix instructions accumulate |
 //! | `divergent_barriers` | `MI355X_VIRTUAL_DIVERGENT_BARRIERS` | `0`, `1` | `0` | accept waves of a workgroup that wait at different barriers, or end early |
 //! | `clamp_lds` | `MI355X_VIRTUAL_CLAMP_LDS` | `0`, `1` | `0` | LDS beyond the workgroup's allocation reads 0 and drops writes, as on hardware, instead of faulting |
+//! | `races` | `MI355X_VIRTUAL_RACES` | `0`, `1` | `0` | the report names accesses to LDS, and to destinations of loads, that nothing orders but time; some ten times slower |
 //! | `garbage` | `MI355X_VIRTUAL_GARBAGE` | `nan`, `huge` | `nan` | what registers, LDS and scratch hold before they are written: NaN, or large finite numbers, in every float format |
 //! | `ledger` | `MI355X_VIRTUAL_LEDGER` | `0`, `1`, a file | `0` | keep a fidelity ledger: what the executed instructions' results are worth, and whether assumed ones reached an address, a branch or memory; in `vhipReport` and `vhipLedger`, and written to the file after each launch; launches take several times as long |
 //! | `poison` | `MI355X_VIRTUAL_POISON` | `0`, `1` | `0` | new device memory holds NaN in every float format instead of zeros; touches every page |
@@ -25,7 +26,7 @@ use std::{
     sync::{Mutex, OnceLock},
 };
 
-use emulator::{DEFAULT_BUDGET, Garbage, MfmaPolicy, RunOptions};
+use emulator::{DEFAULT_BUDGET, Delivery, Garbage, MfmaPolicy, RunOptions};
 
 use crate::{
     api,
@@ -47,7 +48,7 @@ const UNKNOWN_KEY: c_int = 1;
 const BAD_VALUE: c_int = 2;
 
 /// The keys, in the order of the table above.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "seed",
     "turn",
     "late_delivery",
@@ -56,6 +57,7 @@ const KEYS: [&str; 13] = [
     "mfma",
     "divergent_barriers",
     "clamp_lds",
+    "races",
     "garbage",
     "ledger",
     "poison",
@@ -67,6 +69,7 @@ const KEYS: [&str; 13] = [
 #[derive(Clone, Copy, Default)]
 struct Options {
     run: RunOptions,
+    races: bool,
     poison: bool,
     unified: bool,
 }
@@ -113,6 +116,11 @@ pub(crate) fn run_options() -> RunOptions {
     lock(options()).run
 }
 
+/// Whether launches are watched for races.
+pub(crate) fn watches_races() -> bool {
+    lock(options()).races
+}
+
 /// Whether new device memory is filled with a pattern.
 pub(crate) fn poisons() -> bool {
     lock(options()).poison
@@ -141,7 +149,7 @@ fn set(options: &mut Options, key: &str, value: &str) -> c_int {
             if value == "none" { Some(None) } else { value.parse().ok().map(Some) },
         ),
         "turn" => store(&mut options.run.turn, value.parse().ok()),
-        "late_delivery" => store(&mut options.run.late_delivery, switch(value)),
+        "late_delivery" => store(&mut options.run.delivery, delivery(value)),
         "instruction_budget" => {
             let budget = if value == "default" { Some(DEFAULT_BUDGET) } else { value.parse().ok() };
             store(&mut options.run.instruction_budget, budget.filter(|budget| *budget > 0))
@@ -156,6 +164,7 @@ fn set(options: &mut Options, key: &str, value: &str) -> c_int {
         }
         "divergent_barriers" => store(&mut options.run.divergent_barriers, switch(value)),
         "clamp_lds" => store(&mut options.run.clamp_lds, switch(value)),
+        "races" => store(&mut options.races, switch(value)),
         "garbage" => {
             store(&mut options.run.garbage, GARBAGE.iter().find(|(name, _)| *name == value).map(|g| g.1))
         }
@@ -186,17 +195,32 @@ fn switch(value: &str) -> Option<bool> {
     }
 }
 
+fn delivery(value: &str) -> Option<Delivery> {
+    match value {
+        "0" => Some(Delivery::Immediate),
+        "1" => Some(Delivery::Poisoned),
+        "stale" => Some(Delivery::Stale),
+        _ => value.strip_prefix("after:")?.parse().ok().map(Delivery::After),
+    }
+}
+
 /// The options as text, for the report.
 fn described(options: &Options) -> serde_json::Value {
     let policy = POLICIES.iter().find(|(_, policy)| *policy == options.run.mfma);
     serde_json::json!({
         "seed": options.run.seed,
-        "late_delivery": options.run.late_delivery,
+        "late_delivery": match options.run.delivery {
+            Delivery::Immediate => serde_json::json!(false),
+            Delivery::Poisoned => serde_json::json!(true),
+            Delivery::Stale => serde_json::json!("stale"),
+            Delivery::After(instructions) => serde_json::json!(format!("after:{instructions}")),
+        },
         "instruction_budget": options.run.instruction_budget,
         "threads": options.run.threads,
         "mfma": policy.map(|(name, _)| *name),
         "divergent_barriers": options.run.divergent_barriers,
         "clamp_lds": options.run.clamp_lds,
+        "races": options.races,
         "garbage": GARBAGE.iter().find(|(_, garbage)| *garbage == options.run.garbage).map(|(name, _)| *name),
         "ledger": options.run.ledger,
         "poison": options.poison,

@@ -19,7 +19,7 @@ use crate::{
     memory::{Memory, MemoryError},
     metadata::KernelInfo,
     observe::Observer,
-    pending::POISON,
+    pending::{Delivery, POISON},
     program::Program,
 };
 use block::Block;
@@ -67,8 +67,8 @@ pub struct RunOptions {
     /// a seed, at most so many with one; 0 is long without a seed and 48 with one. 1 is lockstep, the order that is
     /// nearest to hardware's: kernels that lack a barrier but leave time for one are right in it.
     pub turn: u64,
-    /// Deliver memory results at the covering `s_waitcnt` only: a missing wait gives wrong numbers.
-    pub late_delivery: bool,
+    /// When memory results arrive.
+    pub delivery: Delivery,
     /// Instructions that one wave may issue; 0 is [`DEFAULT_BUDGET`].
     pub instruction_budget: u64,
     /// Host threads; 0 is all cores.
@@ -115,7 +115,7 @@ impl Default for RunOptions {
         RunOptions {
             seed: None,
             turn: 0,
-            late_delivery: false,
+            delivery: Delivery::Immediate,
             instruction_budget: DEFAULT_BUDGET,
             threads: 0,
             mfma: MfmaPolicy::default(),

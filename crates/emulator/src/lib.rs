@@ -27,6 +27,7 @@ mod observe;
 mod op;
 mod pending;
 mod program;
+mod race;
 mod simd;
 mod trace;
 mod wave;
@@ -44,6 +45,8 @@ pub use host::Host;
 pub use ledger::{Entry, Ledger, Reach, Site};
 pub use memory::{ALLOCATION_ALIGN, Allocation, AllocationKind, HostRange, Memory, MemoryError};
 pub use metadata::{ArgKind, KernelArg, KernelInfo};
+pub use pending::Delivery;
+pub use race::{Race, RaceKind, RacePlace, Races};
 pub use simd::{Level, level};
 pub use trace::{
     AccessKind, Event, Extent, Fold, Folds, GroupTrace, LINE_BYTES, LdsAccess, MemoryAccess, Moved, Needs,

@@ -23,8 +23,11 @@ pub(crate) enum Status {
 pub(crate) struct Wave {
     /// Vector registers: architectural at 0, accumulation from `agpr_base`; only what the kernel allocated.
     vgpr: Vec<Lanes>,
-    /// Architectural registers allocated (indices below are valid).
+    /// Where the accumulation registers begin.
     arch_count: u16,
+    /// Architectural registers that can be named: the two kinds are one file, and the numbers of the first reach into
+    /// the second (AITER's kernels for prompts use v235 with accumulation registers from 128 on).
+    arch_limit: u16,
     /// Accumulation registers allocated.
     acc_count: u16,
     /// The scalar file by hardware index (SGPRs, VCC, TTMP, M0, EXEC).
@@ -111,6 +114,7 @@ impl Wave {
         Wave {
             vgpr: vec![Lanes::ZERO; (arch + acc) as usize],
             arch_count: arch,
+            arch_limit: (arch + acc).min(256),
             acc_count: acc,
             scalar,
             scc: false,
@@ -133,14 +137,12 @@ impl Wave {
     pub(crate) fn restart(&mut self, id: u32, arch: u16, acc: u16, garbage: u32) {
         self.vgpr.clear();
         self.vgpr.resize((arch + acc) as usize, Lanes::splat(garbage));
-        (self.arch_count, self.acc_count) = (arch, acc);
+        (self.arch_count, self.arch_limit, self.acc_count) = (arch, (arch + acc).min(256), acc);
         self.scalar = [garbage; 128];
         self.set_scalar64(EXEC, !0);
         (self.scc, self.mode, self.issued, self.barriers) = (false, 0, 0, 0);
         (self.id, self.status) = (id, Status::Ready);
-        let late = self.pending.late;
-        self.pending = crate::pending::Pending::default();
-        self.pending.late = late;
+        self.pending = crate::pending::Pending::new(self.pending.delivery);
     }
 
     /// EXEC as a lane mask.
@@ -260,7 +262,7 @@ impl Wave {
     #[inline(always)]
     fn vector_index(&self, register: u16) -> Result<usize, Box<Fault>> {
         let (index, count, base) = if register < 256 {
-            (register, self.arch_count, 0)
+            (register, self.arch_limit, 0)
         } else {
             (register - 256, self.acc_count, self.arch_count)
         };

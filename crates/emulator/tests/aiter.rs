@@ -2,7 +2,7 @@
 
 use std::{io::Write, path::PathBuf};
 
-use emulator::RunOptions;
+use emulator::{Delivery, RunOptions};
 
 #[path = "kernels/f4gemm.rs"]
 mod f4gemm;
@@ -64,7 +64,7 @@ fn f4gemm_waits_for_what_it_reads() {
     let Some(aiter) = checkout("f4gemm_waits_for_what_it_reads") else { return };
     // Memory results arrive at the last moment that the waits allow, waves run in any order.
     for seed in 0..4 {
-        let options = RunOptions { late_delivery: true, seed: Some(seed), ..RunOptions::default() };
+        let options = RunOptions { delivery: Delivery::Poisoned, seed: Some(seed), ..RunOptions::default() };
         for tile in [[32, 128], [96, 256], [256, 128]] {
             gemm(&aiter, tile, [tile[0], 2 * tile[1], 1024], options);
         }

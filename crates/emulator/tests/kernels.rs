@@ -3,7 +3,7 @@
 use std::{path::Path, sync::OnceLock};
 
 use emulator::{
-    Device, DeviceConfig, FaultKind, Launch, LaunchError, LaunchReport, Module, Refusal, RunOptions,
+    Delivery, Device, DeviceConfig, FaultKind, Launch, LaunchError, LaunchReport, Module, Refusal, RunOptions,
 };
 
 #[path = "kernels/compile.rs"]
@@ -105,7 +105,11 @@ fn lds_reduction_in_any_order_and_with_late_results() {
     let input: Vec<i32> = (0..2048).map(|i: i32| i.wrapping_mul(2_654_435_761u32 as i32) >> 7).collect();
     let source = rig.place(&input, 4);
     for (seed, late) in [(None, false), (Some(1), false), (Some(2), true), (None, true)] {
-        rig.options = RunOptions { seed, late_delivery: late, ..RunOptions::default() };
+        rig.options = RunOptions {
+            seed,
+            delivery: if late { Delivery::Poisoned } else { Delivery::Immediate },
+            ..RunOptions::default()
+        };
         let sums = rig.place(&[0; 8], 4);
         rig.run("reduce", [8, 1, 1], [256, 1, 1], &[&source.to_le_bytes(), &sums.to_le_bytes()])
             .expect("runs");

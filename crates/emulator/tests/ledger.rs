@@ -149,8 +149,12 @@ fn the_ledger_changes_no_result_and_counts_every_instruction() {
         let (ledger, observed) = rig.run(kernel, RunOptions { ledger: true, ..RunOptions::default() });
         assert_eq!((none, plain), (None, observed), "{kernel}");
         let ledger = ledger.expect("asked for");
-        let launch =
-            |ledger| RunOptions { ledger, late_delivery: true, seed: Some(3), ..RunOptions::default() };
+        let launch = |ledger| RunOptions {
+            ledger,
+            delivery: emulator::Delivery::Poisoned,
+            seed: Some(3),
+            ..RunOptions::default()
+        };
         let (again, late) = rig.run(kernel, launch(true));
         assert_eq!((again.as_ref(), late), (Some(&ledger), rig.run(kernel, launch(false)).1), "{kernel}");
     }

@@ -126,7 +126,9 @@ fn options(name: &str) -> Vec<RunOptions> {
     let plain = RunOptions::default();
     match name {
         "cdna3" => vec![RunOptions { mfma: MfmaPolicy::Cdna3Truncating, ..plain }],
-        "memory" => vec![plain, RunOptions { late_delivery: true, seed: Some(3), ..plain }],
+        "memory" => {
+            vec![plain, RunOptions { delivery: emulator::Delivery::Poisoned, seed: Some(3), ..plain }]
+        }
         "matrix" => {
             [MfmaPolicy::Mixed, MfmaPolicy::ExactBlock, MfmaPolicy::Cdna3Truncating, MfmaPolicy::FmaChain]
                 .map(|mfma| RunOptions { mfma, ..plain })

@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use emulator::{Device, DeviceConfig, Launch, RunOptions};
+use emulator::{Delivery, Device, DeviceConfig, Launch, RunOptions};
 use object::{Object, ObjectSection};
 
 #[path = "kernels/compile.rs"]
@@ -259,7 +259,12 @@ fn damaged_code_runs_or_faults() {
             kernarg: &kernarg,
             options: RunOptions {
                 seed: (random.below(2) == 0).then(|| random.next()),
-                late_delivery: random.below(2) == 0,
+                delivery: match random.below(4) {
+                    0 => Delivery::Immediate,
+                    1 => Delivery::Poisoned,
+                    2 => Delivery::Stale,
+                    _ => Delivery::After(random.below(100) as u32),
+                },
                 instruction_budget: 3000,
                 threads: 1,
                 ..RunOptions::default()

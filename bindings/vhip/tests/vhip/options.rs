@@ -156,12 +156,14 @@ fn every_value_of_the_table_is_accepted_and_others_are_not() {
     let rig = Rig::new();
     let good = [
         ("seed", ["0", "none"]),
-        ("late_delivery", ["0", "1"]),
+        ("late_delivery", ["stale", "after:3"]),
+        ("late_delivery", ["1", "0"]),
         ("instruction_budget", ["1", "default"]),
         ("threads", ["1024", "all"]),
         ("mfma", ["exact-block", "cdna3-truncating"]),
         ("mfma", ["fma-chain", "mixed"]),
         ("divergent_barriers", ["0", "1"]),
+        ("races", ["1", "0"]),
         ("poison", ["1", "0"]),
         ("ledger", ["1", "0"]),
     ];
@@ -173,6 +175,7 @@ fn every_value_of_the_table_is_accepted_and_others_are_not() {
     let bad = [
         ("seed", "-1"),
         ("late_delivery", "yes"),
+        ("late_delivery", "after:-1"),
         ("instruction_budget", "0"),
         ("threads", "0"),
         ("mfma", "exact"),

@@ -149,7 +149,7 @@ impl<'a> Job<'a> {
             let _filled = self.memory.fill(scratch.base, &garbage.to_le_bytes(), scratch.bytes / 4);
         }
         for (id, wave) in waves.iter_mut().enumerate() {
-            wave.pending.late = self.launch.options.late_delivery;
+            wave.pending.delivery = self.launch.options.delivery;
             wave.restart(id as u32, self.shape.arch_vgprs, self.shape.acc_vgprs, garbage);
             self.registers.scalars(wave, workgroup, garbage);
             if let Some(scratch) = scratch {

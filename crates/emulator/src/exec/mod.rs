@@ -18,6 +18,7 @@ mod valu;
 
 pub use mai::MfmaPolicy;
 pub(crate) use smem::scalar_target;
+pub(crate) use sopp::waits;
 
 use cdna4::{Encoding, Inst};
 pub(crate) use flat::Aim;

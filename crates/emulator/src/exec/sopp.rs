@@ -115,11 +115,16 @@ fn barrier(wave: &mut Wave, _op: &Op, _cx: &mut Cx<'_>) -> Step {
     Ok(())
 }
 
-/// vmcnt is bits 3:0 and 15:14, lgkmcnt 11:8; expcnt (6:4) counts exports, which compute waves have not.
 fn wait(wave: &mut Wave, op: &Op, cx: &mut Cx<'_>) -> Step {
-    let code = op.imm as u32;
-    wave.wait(cx, code & 15 | (code >> 14 & 3) << 4, code >> 8 & 15);
+    let (vm, lgkm) = waits(op.imm as u32);
+    wave.wait(cx, vm, lgkm);
     Ok(())
+}
+
+/// What an `s_waitcnt` leaves outstanding: vmcnt is bits 3:0 and 15:14, lgkmcnt 11:8; expcnt (6:4) counts exports,
+/// which compute waves have not.
+pub(crate) fn waits(code: u32) -> (u32, u32) {
+    (code & 15 | (code >> 14 & 3) << 4, code >> 8 & 15)
 }
 
 /// A halted wave waits for the debugger: nobody would ever wake it.

@@ -96,7 +96,7 @@ fn the_clock_counts_issued_instructions() {
 #[test]
 fn scalar_results_arrive_with_lgkmcnt_0_only() {
     let (mut rig, _) = rig();
-    rig.wave.pending.late = true;
+    rig.wave.pending.delivery = crate::pending::Delivery::Poisoned;
     rig.run("s_load_dwordx2 s[16:17], s[4:5], -0x8").expect("in bounds");
     rig.run("s_load_dword s16, s[4:5], 0x7").expect("in bounds");
     rig.wait(0, 1);
