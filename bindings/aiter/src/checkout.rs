@@ -57,6 +57,22 @@ impl Checkout {
         fs::read_to_string(&path).map_err(|source| Error::Read { path, source })
     }
 
+    /// The names of the files in a folder below `hsa/gfx950`, sorted.
+    ///
+    /// # Errors
+    /// [`Error::Read`].
+    pub fn names(&self, folder: &str) -> Result<Vec<String>> {
+        let path = self.path(folder);
+        let read = || -> std::io::Result<Vec<String>> {
+            let names =
+                fs::read_dir(&path)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+            names.collect()
+        };
+        let mut names = read().map_err(|source| Error::Read { path: path.clone(), source })?;
+        names.sort();
+        Ok(names)
+    }
+
     /// The bytes of the code object of a kernel.
     ///
     /// # Errors

@@ -2,16 +2,20 @@
 
 mod bf16gemm;
 mod case;
+mod evidence;
 mod f4gemm;
 mod family;
 mod fmoe;
 mod fp8gemm;
 mod lab;
 mod mla;
+mod mla_prefill;
 mod report;
+mod schedule;
 mod topk_softmax;
 
 pub use case::{Line, Outcome, Tally};
+pub use evidence::Evidence;
 pub use family::Family;
 pub use lab::Lab;
 pub use report::{FamilyReport, introduction, markdown, text};

@@ -127,6 +127,25 @@ impl Fmoe {
         &self.rows
     }
 
+    /// Kernels of the folder that no manifest names, so that AITER cannot launch them: copies under an older name.
+    /// They take what the kernel takes whose name differs by `fp16` for `f16`, or by `vs`; those without such a
+    /// namesake are left out.
+    ///
+    /// # Errors
+    /// [`Error::Read`].
+    pub fn unlisted(&self) -> Result<Vec<MoeRow>> {
+        let names = self.kernels.checkout().names(self.folder)?;
+        let row = |name: &String| {
+            let listed = namesake(name);
+            let known = self.rows.iter().any(|row| row.object == *name);
+            let row = self.rows.iter().find(|row| !known && row.object == listed)?;
+            let stem = name.strip_suffix(".co")?;
+            let symbol = format!("_ZN5aiter{}{stem}E", stem.len());
+            Some(MoeRow { symbol, object: name.clone(), ..row.clone() })
+        };
+        Ok(names.iter().filter_map(row).collect())
+    }
+
     /// AITER's choice for an inner size and a number of sorted blocks on a device with `compute_units`: fewest rounds
     /// over the units, then fewest idle units, then persistence.
     ///
@@ -161,6 +180,12 @@ impl Fmoe {
         function.launch_bytes(LaunchConfig::new(grid, BLOCK), stream, bytemuck::bytes_of(&arguments))?;
         Ok(())
     }
+}
+
+/// The name that a manifest would have for an object.
+fn namesake(object: &str) -> String {
+    let name = object.replacen("fmoe_f16_", "fmoe_fp16_", 1);
+    if name.contains("vs_") { name } else { name.replacen("_g1u1_", "_g1u1_vs_", 1) }
 }
 
 impl fmt::Display for MoeShape {
@@ -323,6 +348,12 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+
+    #[test]
+    fn older_names_have_namesakes() {
+        assert_eq!(namesake("fmoe_f16_x_g1u1_novs_silu.co"), "fmoe_fp16_x_g1u1_novs_silu.co");
+        assert_eq!(namesake("fmoe_bf16_x_g1u1_gelu_ps.co"), "fmoe_bf16_x_g1u1_vs_gelu_ps.co");
+    }
     use crate::argument::assert_offsets;
 
     #[test]

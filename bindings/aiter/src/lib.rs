@@ -25,6 +25,7 @@ mod kernels;
 mod manifest;
 mod mla;
 mod mla_choice;
+mod mla_prefill;
 mod mla_work;
 mod moe_sort;
 mod operand;
@@ -41,6 +42,9 @@ pub use fp8gemm::{Fp8Choice, Fp8Gemm, Fp8Operands, Fp8Shape, Fp8Tile};
 pub use kernels::Kernels;
 pub use mla::{MLA_KEY, MLA_VALUE, Mla, MlaOperands, MlaShape, MlaWork, WorkItem};
 pub use mla_choice::{MlaChoice, MlaFormat, MlaRow, MlaTask};
+pub use mla_prefill::{
+    PREFILL_KEY, PREFILL_TILE, PREFILL_VALUE, PrefillOperands, PrefillPlan, PrefillShape, PrefillTile,
+};
 pub use mla_work::WorkPlan;
 pub use moe_sort::SortedTokens;
 pub use topk_softmax::{TopkGating, TopkOperands, TopkRow, TopkShape, TopkSoftmax};

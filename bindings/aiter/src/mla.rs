@@ -32,7 +32,7 @@ pub const MLA_VALUE: usize = 512;
 /// The family on one device.
 #[derive(Debug, Clone)]
 pub struct Mla {
-    kernels: Kernels,
+    pub(crate) kernels: Kernels,
     rows: Vec<MlaRow>,
 }
 
@@ -72,9 +72,8 @@ pub struct MlaOperands<'a> {
     /// Scales of queries and cache, `[2]`; used where they are e4m3.
     pub scales: DeviceSlice<'a, f32>,
     /// Partial results. Without persistence `[T, splits, heads, 512]` f32, but bf16 when there is one split and the
-    /// kernel [stores bf16](MlaRow::stores_bf16_unsplit), and in
-    /// [another order](MlaRow::splits_before_tokens).
-    /// With it `[partials · tokens, heads, 512]` f32.
+    /// kernel [stores bf16](MlaRow::stores_bf16_unsplit). With it
+    /// `[partials · tokens, heads, 512]` f32.
     pub partial: DeviceSlice<'a, f32>,
     /// Log-sum-exp of the partial results: as `partial`, without the last dimension. A split without keys is not
     /// written: fill it with -∞ before the launch, and the split has no weight when the splits are merged.
@@ -222,8 +221,14 @@ fn arguments(choice: MlaChoice<'_>, shape: MlaShape, operands: &MlaOperands<'_>)
     if batch == 0 || tokens == 0 || heads == 0 || !page.is_power_of_two() || splits == 0 {
         return refuse("all sizes must be positive and the page a power of two");
     }
-    if row.prefill {
-        return refuse("this launch is for decoding; prefill kernels have another argument struct");
+    if row.prefill && row.persistent {
+        return refuse("this kernel for prompts has another argument struct and its own launch");
+    }
+    if row.prefill && splits != 1 {
+        return refuse("kernels for prompts do not split");
+    }
+    if row.ignores_splits() && splits != 1 {
+        return refuse("the kernel writes all splits to the same place");
     }
     let all = batch * tokens;
     check_len(
@@ -256,7 +261,7 @@ fn arguments(choice: MlaChoice<'_>, shape: MlaShape, operands: &MlaOperands<'_>)
         scale: operands.scale.into(),
         query_rows: number(choice.query_rows)?,
         splits: number(splits)?,
-        q_stride: number(heads * MLA_KEY * row.q.bytes() * tokens)?,
+        q_stride: number(heads * MLA_KEY * row.q.bytes() * if row.prefill { 1 } else { tokens })?,
         page_stride: number(page_bytes)?,
         log2_page: page.ilog2().into(),
         q_start: operands.q_start.address().into(),

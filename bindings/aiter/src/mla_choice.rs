@@ -91,10 +91,11 @@ impl MlaRow {
     /// Whether the kernel writes a final bf16 result when there is one split, instead of a partial f32 one.
     ///
     /// The bf16 kernels for 8 or 16 heads and 1 token and the e4m3 ones for 16 heads and 4 tokens do not. AITER knows
-    /// it for the one with 16 heads and 1 token; to the others it hands a buffer of half the size that they write.
+    /// it for the one with 16 heads and 1 token; to the others it hands a buffer of half the size that they write. The
+    /// e4m3 ones store bf16 if the dword at 0xf0 is 1, where AITER's struct has a null address.
     pub fn stores_bf16_unsplit(&self) -> bool {
         let single = self.q == MlaFormat::Bf16 && self.heads <= 16 && self.tokens == 1;
-        !single && !self.splits_before_tokens()
+        !single && !self.ignores_splits()
     }
 
     /// Whether the kernel writes the log-sum-exp of final results. The manifest says so of one that never loads the
@@ -106,17 +107,22 @@ impl MlaRow {
     /// Whether the kernel hides later keys from earlier query tokens.
     ///
     /// Three of the kernels that the manifest calls causal do not: of 128 and 64 bf16 heads for any number of tokens,
-    /// and the first of two for 8 bf16 heads and 2 tokens.
+    /// and the first of two for 8 bf16 heads and 2 tokens. The bf16 ones for prompts do, though it says no.
     pub fn masks(&self) -> bool {
+        if self.prefill && !self.persistent {
+            return true;
+        }
         let any = self.q == MlaFormat::Bf16 && self.heads >= 64 && self.tokens == 0;
         let twin = self.symbol.ends_with("mla_a16w16_qh8_qseqlen2_gqaratio8E");
         self.causal && !any && !twin
     }
 
-    /// Whether partial results are `[batch, splits, tokens, heads, …]` instead of `[batch, tokens, splits, heads, …]`.
+    /// Whether all splits are written to the same place, so that a launch must not split.
     ///
-    /// So in the e4m3 kernels for 16 heads and 4 tokens; AITER's merge expects the other order of them.
-    pub fn splits_before_tokens(&self) -> bool {
+    /// So in the e4m3 kernels for 16 heads and 4 tokens without persistence: the address of their results has the
+    /// sequence in it and not the split (`s_mul_i32 s56, s79, s75` with s79 = where its queries begin; the split, s4,
+    /// enters the choice of keys only). AITER splits nevertheless.
+    pub fn ignores_splits(&self) -> bool {
         !self.persistent && (self.q, self.heads, self.tokens) == (MlaFormat::Fp8, 16, 4)
     }
 }

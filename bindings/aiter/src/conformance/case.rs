@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::Evidence;
 use crate::reference::Allowed;
 
 /// One object on one shape.
@@ -20,16 +21,16 @@ pub struct Line {
 pub enum Outcome {
     /// The kernel ran and its output was compared.
     Compared(Tally),
-    /// Right in one order of the waves, but not in another: the kernel relies on time where it needs a barrier.
-    Races {
-        /// The comparison in the order in which it is right.
+    /// Right in one schedule, but not in another: the kernel relies on time where it needs a barrier or a wait.
+    Timed {
+        /// The comparison in the schedule in which it is right.
         right: Tally,
-        /// That order.
+        /// That schedule.
         right_in: &'static str,
-        /// The order in which it is wrong.
-        wrong_in: &'static str,
-        /// What happened in that order.
-        wrong: String,
+        /// The schedules in which it is wrong, and what happened.
+        wrong: Vec<(&'static str, String)>,
+        /// The instructions that rely on time.
+        evidence: Vec<Evidence>,
     },
     /// The kernel does not do this shape; the reason is its contract's. Not a failure.
     Excluded(String),
@@ -68,6 +69,11 @@ impl Tally {
 }
 
 impl Tally {
+    /// Whether something was compared and nothing was out of bounds.
+    pub(super) fn is_right(&self) -> bool {
+        self.wrong == 0 && self.elements > 0
+    }
+
     /// Of two comparisons of the same case, the one that used more of the bound.
     pub(super) fn worse(self, other: Self) -> Self {
         if other.worst_usage > self.worst_usage { other } else { self }
@@ -78,9 +84,9 @@ impl Outcome {
     /// Whether it counts against the family.
     pub fn is_failure(&self) -> bool {
         match self {
-            Outcome::Compared(tally) => tally.wrong > 0 || tally.elements == 0,
+            Outcome::Compared(tally) => !tally.is_right(),
             Outcome::Excluded(_) => false,
-            Outcome::Failed(_) | Outcome::Races { .. } => true,
+            Outcome::Failed(_) | Outcome::Timed { .. } => true,
         }
     }
 }
@@ -96,8 +102,15 @@ impl fmt::Display for Outcome {
                     None => Ok(()),
                 }
             }
-            Outcome::Races { right_in, wrong_in, wrong, .. } => {
-                write!(f, "right when {right_in}, wrong when {wrong_in}: {wrong}")
+            Outcome::Timed { right_in, wrong, evidence, .. } => {
+                write!(f, "right when {right_in}")?;
+                for (schedule, what) in wrong {
+                    write!(f, "; wrong when {schedule}: {what}")?;
+                }
+                for Evidence { what, first, second, count } in evidence.iter().take(3) {
+                    write!(f, "; {what}: {first}, then {second} ({count})")?;
+                }
+                Ok(())
             }
             Outcome::Excluded(reason) | Outcome::Failed(reason) => f.write_str(reason),
         }

@@ -4,11 +4,15 @@ use hip::{Device, DeviceBuffer, GuardedBuffer, LibraryChoice, Runtime, RuntimeKi
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use super::{Line, Outcome, Tally};
+use super::schedule::{self, Schedule};
+use super::{Evidence, Line, Outcome, Tally, evidence};
 use crate::{Checkout, Kernels, Result};
 
 /// Bytes of the guard bands on either side of an output.
 const BAND: usize = 1 << 16;
+
+/// Cases of an object that are watched for what relies on time.
+const WATCHED: usize = 3;
 
 /// What a run needs: the kernels, their device, a stream and a generator.
 #[derive(Debug)]
@@ -21,23 +25,12 @@ pub struct Lab {
     random: ChaCha8Rng,
     lines: Vec<Line>,
     progress: fn(&Line),
+    /// An object, and how many of its cases were watched.
+    watched: (String, usize),
 }
 
-/// An order in which the virtual device runs the waves of a workgroup. Only barriers and waits promise anything
-/// about it, so a kernel that gives right results in one and wrong ones in another lacks one of these.
-struct Schedule {
-    name: &'static str,
-    /// Instructions of a wave's turn; 0 for as many as it can.
-    turn: &'static str,
-    seed: &'static str,
-}
-
-/// The first is nearest to hardware, whose waves start together and advance by turns.
-const SCHEDULES: [Schedule; 3] = [
-    Schedule { name: "the waves run in lockstep", turn: "1", seed: "none" },
-    Schedule { name: "each wave runs ahead to its next barrier", turn: "0", seed: "none" },
-    Schedule { name: "random turns of up to 48 instructions", turn: "48", seed: "1" },
-];
+/// One case: inputs, launch, comparison.
+type Run<'a> = dyn FnMut(&mut Lab) -> Result<Outcome> + 'a;
 
 /// What is lost when a kernel is stopped.
 #[derive(Debug)]
@@ -55,7 +48,8 @@ impl Lab {
         let session = Session::open(&library, &checkout)?;
         let random = ChaCha8Rng::seed_from_u64(seed);
         let (filter, lines) = (String::new(), Vec::new());
-        Ok(Self { library, checkout, session, seed, filter, random, lines, progress })
+        let watched = (String::new(), 0);
+        Ok(Self { library, checkout, session, seed, filter, random, lines, progress, watched })
     }
 
     /// Runs only objects whose name contains `part`.
@@ -78,8 +72,9 @@ impl Lab {
 
     /// Runs one case and records its line. The inputs depend on the seed and the case alone.
     ///
-    /// On the virtual device it runs once per schedule, until one is not right. A kernel that is stopped makes the
-    /// device refuse everything until it is reset; that happens here, so that one bad case does not spoil the next.
+    /// On the virtual device it runs once per schedule, and once more if one of them was wrong: watched for what
+    /// relies on time. A kernel that is stopped makes the device refuse everything until it is reset; that happens
+    /// here, so that one bad case does not spoil the next.
     ///
     /// # Errors
     /// A device that cannot be used again.
@@ -89,7 +84,7 @@ impl Lab {
         shape: String,
         run: impl FnMut(&mut Self) -> Result<Outcome>,
     ) -> Result<()> {
-        self.case_in(&SCHEDULES, object, shape, run)
+        self.case_in(&schedule::ALL, object, shape, run)
     }
 
     /// [`case`](Self::case) of a kernel whose workgroups wait for earlier ones. Hardware starts workgroups in order;
@@ -103,7 +98,7 @@ impl Lab {
         shape: String,
         run: impl FnMut(&mut Self) -> Result<Outcome>,
     ) -> Result<()> {
-        self.case_in(&SCHEDULES[..2], object, shape, run)
+        self.case_in(&schedule::ORDERED, object, shape, run)
     }
 
     fn case_in(
@@ -121,48 +116,98 @@ impl Lab {
         let seed = name.fold(self.seed, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(17)
         });
-        let is_virtual = self.device().runtime().kind() == RuntimeKind::Virtual;
-        let mut outcome: Option<(Outcome, &'static str)> = None;
-        for schedule in &schedules[..if is_virtual { schedules.len() } else { 1 }] {
-            if is_virtual {
-                let runtime = self.device().runtime();
-                // Older virtual runtimes cannot run in lockstep; they do without that schedule.
-                if runtime.set_option("turn", schedule.turn).is_err() && schedule.turn == "1" {
-                    continue;
-                }
-                runtime.set_option("seed", schedule.seed)?;
-            }
-            self.random = ChaCha8Rng::seed_from_u64(seed);
-            let next = match run(self) {
-                Ok(outcome) => outcome,
-                Err(error) => {
-                    self.reset()?;
-                    Outcome::Failed(error.to_string())
-                }
-            };
-            let next = match (outcome, next) {
-                (Some((Outcome::Compared(right), right_in)), next) if next.is_failure() => {
-                    let (wrong_in, wrong) = (schedule.name, next.to_string());
-                    Outcome::Races { right, right_in, wrong_in, wrong }
-                }
-                (Some((Outcome::Compared(before), _)), Outcome::Compared(tally)) => {
-                    Outcome::Compared(before.worse(tally))
-                }
-                (_, next) => next,
-            };
-            let go_on = matches!(next, Outcome::Compared(_)) && !next.is_failure();
-            outcome = Some((next, schedule.name));
-            if !go_on {
-                break;
-            }
-        }
-        // At least one schedule has no condition.
-        let outcome =
-            outcome.map_or_else(|| Outcome::Failed("nothing ran".to_owned()), |(outcome, _)| outcome);
+        let outcome = if self.device().runtime().kind() == RuntimeKind::Virtual {
+            self.in_schedules(&object, schedules, seed, &mut run)?
+        } else {
+            self.once(None, seed, &mut run)?
+        };
         let line = Line { object, shape, outcome };
         (self.progress)(&line);
         self.lines.push(line);
         Ok(())
+    }
+
+    /// The outcome over all schedules.
+    fn in_schedules(
+        &mut self,
+        object: &str,
+        schedules: &[Schedule],
+        seed: u64,
+        run: &mut Run<'_>,
+    ) -> Result<Outcome> {
+        let mut right: Option<(Tally, Schedule)> = None;
+        let mut wrong: Vec<(Schedule, Outcome)> = Vec::new();
+        for schedule in schedules {
+            match self.once(Some(*schedule), seed, run)? {
+                Outcome::Compared(tally) if tally.is_right() => {
+                    right = Some(match right {
+                        Some((before, first)) => (before.worse(tally), first),
+                        None => (tally, *schedule),
+                    });
+                }
+                outcome @ Outcome::Excluded(_) => return Ok(outcome),
+                outcome => wrong.push((*schedule, outcome)),
+            }
+        }
+        if right.is_none() {
+            for schedule in schedule::TIMED {
+                if let Outcome::Compared(tally) = self.once(Some(schedule), seed, run)?
+                    && tally.is_right()
+                {
+                    right = Some((tally, schedule));
+                    break;
+                }
+            }
+        }
+        let Some((right, right_in)) = right else {
+            // At least one schedule has no condition.
+            let first = wrong.into_iter().next().map(|(_, outcome)| outcome);
+            return Ok(first.unwrap_or_else(|| Outcome::Failed("nothing ran".to_owned())));
+        };
+        if wrong.is_empty() {
+            return Ok(Outcome::Compared(right));
+        }
+        let evidence = self.watch(object, right_in, seed, run)?;
+        let wrong = wrong.into_iter().map(|(schedule, outcome)| (schedule.name, outcome.to_string()));
+        Ok(Outcome::Timed { right, right_in: right_in.name, wrong: wrong.collect(), evidence })
+    }
+
+    /// Runs once more, watched for what relies on time: the first few such cases of an object, as it is slow.
+    fn watch(
+        &mut self,
+        object: &str,
+        schedule: Schedule,
+        seed: u64,
+        run: &mut Run<'_>,
+    ) -> Result<Vec<Evidence>> {
+        if self.watched.0 != object {
+            self.watched = (object.to_owned(), 0);
+        }
+        if self.watched.1 == WATCHED {
+            return Ok(Vec::new());
+        }
+        self.watched.1 += 1;
+        self.device().runtime().set_option("races", "1")?;
+        let outcome = self.once(Some(schedule), seed, run);
+        let evidence = evidence::of_last_launch(&self.device().runtime());
+        self.device().runtime().set_option("races", "0")?;
+        outcome?;
+        evidence
+    }
+
+    /// Runs once. A kernel that is stopped is an outcome.
+    ///
+    /// # Errors
+    /// A device that cannot be used again.
+    fn once(&mut self, schedule: Option<Schedule>, seed: u64, run: &mut Run<'_>) -> Result<Outcome> {
+        if let Some(schedule) = schedule {
+            schedule.set(&self.device().runtime())?;
+        }
+        self.random = ChaCha8Rng::seed_from_u64(seed);
+        run(self).or_else(|error| {
+            self.reset()?;
+            Ok(Outcome::Failed(error.to_string()))
+        })
     }
 
     /// The lines since the last call.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use numerics::{bf16, e4m3};
 
-use super::{Lab, Outcome, Tally};
+use super::{Lab, Outcome, Tally, mla_prefill};
 use crate::reference::{Allowed, AttentionHead, AttentionQuery, AttentionRounding, Stored, attention};
 use crate::{
     MLA_KEY, MLA_VALUE, Mla, MlaChoice, MlaFormat, MlaOperands, MlaRow, MlaShape, MlaTask, MlaWork, Result,
@@ -12,25 +12,34 @@ use crate::{
 };
 
 pub(super) const FINDINGS: &[&str] = &[
-    "⚡ The cause was read for the e4m3 kernels for 16 heads and 1 token: they exchange maxima and probabilities \
-     through the same LDS words without a barrier between reading the ones and writing the others \
-     (mla_a8w8_qh16_qseqlen1_gqaratio16: ds_read_b32 v46..v49, then ds_write_b64 v34): right only while no wave is \
-     some 60 instructions ahead of another. Unsteady results of this kernel on hardware have been reported to AITER.",
-    "✗ mla_a8w8_qh16_qseqlen4_gqaratio16_*v3* beyond 128 cached tokens: the loop of waves 2 and 3 reloads a[120:127] \
-     (ds_read_b128) five instructions before the matrix instruction that still needs their old values, in all four \
-     copies of the loop, so columns 192 to 223 and 448 to 479 use keys as values unless the load takes longer than \
-     these instructions. It also uses the page numbers it loaded before the wait that covers them.",
-    "mla_a8w8_qh64_qseqlen4_gqaratio16 shares that defect; without persistence it writes f32 as [batch, splits, tokens, \
-     heads] also when there is one split, which AITER's merge does not expect. With several splits its results remain \
-     wrong under either reading of the layout; the cause is not known.",
+    "The notes name the instructions that nothing orders but time. Three kinds recur. Registers: page numbers and keys \
+     are used some 400 instructions after their load without the wait that covers it. LDS: maxima and probabilities are \
+     exchanged through the same words without a barrier between reading the ones and writing the others \
+     (mla_a8w8_qh16_qseqlen1_gqaratio16), and the first keys are loaded over the queries in LDS while other waves may \
+     still read these (the v3 kernels). Unsteady results of the kernel for 16 e4m3 heads and 1 token on hardware have \
+     been reported to AITER.",
+    "mla_a8w8_qh16_qseqlen4_gqaratio16_*v3* and mla_a8w8_qh64_qseqlen4_gqaratio16 are wrong beyond 128 cached tokens if \
+     loads arrive at once and right if they take 7 to 20 instructions: the loop of waves 2 and 3 reloads a[120:127] \
+     (ds_read_b128) five v_exp_f32 before the matrix instruction that still needs the old values, in all four copies of \
+     the loop. These take some 80 cycles, the sixth ds_read_b128 in a row longer.",
+    "mla_a8w8_qh64_qseqlen4_gqaratio16 without persistence cannot split: the address of its stores has the sequence in \
+     it (`s_mul_i32 s56, s79, s75`) and not the split (s4), so that all splits write to the same place. AITER splits \
+     nevertheless, and hands it a bf16 buffer without a split, where it stores f32 unless the dword at 0xf0 is 1 \
+     (AITER's struct has a null address there). It is compared without splits, as f32.",
+    "No kernel of the manifest takes pages of more than one token: each sets the register with the logarithm of the \
+     page's size to 0 before it uses it (`s_mov_b32 s69, 0` or s73). The two that do not, …qseqlen2_…_ps_page and \
+     …qseqlen4_…_ps_page, are in no manifest.",
     "mla_a8w8_qh32_qseqlen1_gqaratio32_lse_ps never loads the address of the log-sum-exp that the manifest promises; it \
      is compared without.",
     "Three kernels that the manifest calls causal do not mask (subQ128_mqa128 and 64mx1 for bf16, and \
-     mla_a16w16_qh8_qseqlen2_gqaratio8): they are compared without a mask.",
-    "✗ MLA_A16W16_1TG_4W_16mx4_32nx1 with lengths [130, 33] and two splits: a split in which every key is masked gives \
-     NaN.",
+     mla_a16w16_qh8_qseqlen2_gqaratio8): they are compared without a mask. The two for bf16 prompts mask, though the \
+     manifest says no.",
+    "✗ MLA_A16W16_1TG_4W_16mx4_32nx1 with lengths [130, 33] and two splits: the second split of 33 keys is key 32 alone, \
+     which the first of two tokens does not see; without a visible key the kernel gives NaN. AITER's rule makes such \
+     splits: for one sequence of 33 tokens it chooses 16, and its merge reads the first three.",
     "A split without keys is not written. AITER counts the splits that hold a result by another unit than the kernels' \
      blocks, so its merge can read unwritten ones; here they are filled with -∞ beforehand.",
+    "mla_pfl_qh192_vh128_* uses v0 to v235 with accumulation registers from 128 on, and none of these by name.",
 ];
 
 pub(super) const BOUND: &str = "scores are f32 sums of 576 products (576 · 2^-23 · Σ|q·k|), exp2 and the shift by \
@@ -40,52 +49,94 @@ pub(super) const BOUND: &str = "scores are f32 sums of 576 products (576 · 2^-2
                                 sum over n keys err by n · 2^-23; splits are merged here in f64; bf16 results are \
                                 rounded or cut off (2^-7).";
 
-/// One case: sequences of these lengths, in pages of this size, in this many splits.
+/// One case: sequences of these lengths, in this many splits.
 #[derive(Clone, Copy)]
 struct Case {
     lengths: &'static [usize],
-    page: usize,
     splits: usize,
+    /// Query tokens of a sequence; 0 for what the kernel is made for.
+    tokens: usize,
 }
+
+const fn case(lengths: &'static [usize], splits: usize, tokens: usize) -> Case {
+    Case { lengths, splits, tokens }
+}
+
+/// Tokens of a page. Every kernel sets the register with the logarithm of the page's size, argument 0xc0, to 0
+/// (`s_mov_b32 s69, 0`) before it uses it; only two that no manifest names do not.
+const PAGE: usize = 1;
 
 pub(super) fn run(lab: &mut Lab) -> Result<()> {
     let family = Mla::open(lab.kernels())?;
     for row in family.rows() {
-        for case in CASES {
-            lab.case(&row.object, case.to_string(), |lab| {
-                if row.prefill {
-                    return Ok(Outcome::Excluded(
-                        "a prefill kernel: it has another argument struct".to_owned(),
-                    ));
-                }
-                compare(lab, row, case)
+        let cases = if row.prefill { PROMPTS } else { CASES };
+        if row.prefill && row.persistent {
+            for case in mla_prefill::CASES {
+                lab.case(&row.object, case.to_string(), |lab| mla_prefill::compare(lab, row, case))?;
+            }
+            continue;
+        }
+        for case in cases {
+            lab.case(&row.object, case.to_string(), |lab| match row.ignores_splits() && case.splits > 1 {
+                true => Ok(Outcome::Excluded(IGNORES_SPLITS.to_owned())),
+                false => compare(lab, row, case),
             })?;
         }
     }
     Ok(())
 }
 
-/// The lengths: 1, around 64, 128 and 196 (AITER's unit of splitting), tails of pages; unequal sequences; more
-/// splits than blocks of keys.
+const IGNORES_SPLITS: &str = "the kernel writes all splits to the same place: the split (s4) is not in the address of \
+                              its stores";
+
+/// The lengths: few, around 64, 128 and 196 (AITER's unit of splitting); unequal sequences; more splits than blocks of
+/// keys. A kernel for several tokens needs as many cached ones.
 const CASES: &[Case] = &[
-    Case { lengths: &[8], page: 1, splits: 1 },
-    Case { lengths: &[64], page: 1, splits: 1 },
-    Case { lengths: &[63, 65], page: 1, splits: 1 },
-    Case { lengths: &[129], page: 1, splits: 1 },
-    Case { lengths: &[195, 196, 197], page: 1, splits: 1 },
-    Case { lengths: &[500], page: 1, splits: 1 },
-    Case { lengths: &[8], page: 1, splits: 2 },
-    Case { lengths: &[128], page: 1, splits: 2 },
-    Case { lengths: &[130, 33], page: 1, splits: 2 },
-    Case { lengths: &[195, 196, 197], page: 1, splits: 3 },
-    Case { lengths: &[300], page: 1, splits: 4 },
-    Case { lengths: &[1000], page: 1, splits: 5 },
-    Case { lengths: &[700, 20], page: 1, splits: 16 },
+    case(&[8], 1, 0),
+    case(&[64], 1, 0),
+    case(&[63, 65], 1, 0),
+    case(&[129], 1, 0),
+    case(&[195, 196, 197], 1, 0),
+    case(&[500], 1, 0),
+    case(&[8], 2, 0),
+    case(&[128], 2, 0),
+    case(&[130, 33], 2, 0),
+    case(&[195, 196, 197], 3, 0),
+    case(&[300], 4, 0),
+    case(&[1000], 5, 0),
+    case(&[700, 20], 16, 0),
+    case(&[1], 1, 1),
+    case(&[4], 1, 0),
+];
+
+/// The same for prompts: one token, blocks of 8 tokens with tails, prompts that continue a cache.
+const PROMPTS: &[Case] = &[
+    case(&[1], 1, 1),
+    case(&[195, 196, 197], 1, 1),
+    case(&[8], 1, 2),
+    case(&[8], 1, 8),
+    case(&[64], 1, 3),
+    case(&[63, 65], 1, 5),
+    case(&[9], 1, 9),
+    case(&[129], 1, 9),
+    case(&[130, 33], 1, 17),
+    case(&[195, 196, 197], 1, 7),
+    case(&[500], 1, 4),
+    case(&[64], 1, 64),
+    case(&[300], 1, 12),
+    case(&[700, 20], 1, 3),
 ];
 
 fn compare(lab: &mut Lab, row: &MlaRow, case: &Case) -> Result<Outcome> {
     // Kernels for any number of tokens are run with two.
-    let tokens = if row.tokens == 0 { 2 } else { row.tokens };
+    let tokens = match (row.tokens, case.tokens) {
+        (0, 0) => 2,
+        (0, asked) => asked,
+        (own, _) => own,
+    };
+    if case.lengths.iter().any(|length| *length < tokens) {
+        return Ok(Outcome::Excluded("a kernel for several tokens needs as many cached ones".to_owned()));
+    }
     let problem = Problem::new(lab, row, case, tokens);
     let all = case.lengths.len() * tokens;
     let mut padded_q = problem.q_codes.clone();
@@ -135,7 +186,7 @@ fn compare(lab: &mut Lab, row: &MlaRow, case: &Case) -> Result<Outcome> {
     };
     let family = Mla::open(lab.kernels())?;
     let splits = if row.persistent { 1 } else { case.splits };
-    let shape = MlaShape { batch: case.lengths.len(), tokens, heads: row.heads, page: case.page, splits };
+    let shape = MlaShape { batch: case.lengths.len(), tokens, heads: row.heads, page: PAGE, splits };
     family.launch(choice(&family, row, tokens), shape, &operands, lab.stream())?;
 
     let mut read = Vec::new();
@@ -167,7 +218,7 @@ fn compare(lab: &mut Lab, row: &MlaRow, case: &Case) -> Result<Outcome> {
                 }
                 Some(rows) => {
                     let places: Vec<usize> = rows.iter().map(|place| place * row.heads + head).collect();
-                    let merged = merge(partial, partial_lse, &places);
+                    let merged = merge(partial, partial_lse, &places, MLA_VALUE);
                     for d in 0..MLA_VALUE {
                         let allowed = Allowed::new(truth.value[d], truth.error[d], Stored::F32);
                         tally.add(allowed, merged.value[d], || name(d));
@@ -193,6 +244,9 @@ const GRANULARITY: usize = 16;
 /// This row as a choice. Where AITER would serve the task with another row, the launch is the plain one.
 fn choice<'a>(family: &Mla, row: &'a MlaRow, tokens: usize) -> MlaChoice<'a> {
     let MlaRow { q, kv, heads, persistent, causal, lse, .. } = *row;
+    if row.prefill {
+        return MlaChoice { row, rows_per_group: 128, query_rows: heads };
+    }
     let task = MlaTask { q, kv, heads, tokens, persistent, causal, lse };
     match family.choose(task) {
         Ok(choice) if (choice.row.heads, choice.row.tokens) == (row.heads, row.tokens) => {
@@ -224,13 +278,7 @@ impl Layout {
             return Self { rows, is_final_bf16: false, parts: (0..all).map(parts).collect() };
         }
         let is_final_bf16 = case.splits == 1 && row.stores_bf16_unsplit();
-        let place = |token: usize, split: usize| {
-            if row.splits_before_tokens() {
-                (token / tokens * case.splits + split) * tokens + token % tokens
-            } else {
-                token * case.splits + split
-            }
-        };
+        let place = |token: usize, split: usize| token * case.splits + split;
         let parts =
             |token| (!is_final_bf16).then(|| (0..case.splits).map(|split| place(token, split)).collect());
         Self { rows: all * case.splits, is_final_bf16, parts: (0..all).map(parts).collect() }
@@ -238,20 +286,20 @@ impl Layout {
 }
 
 /// A merged head.
-struct Merged {
-    value: Vec<f64>,
-    lse: f64,
+pub(super) struct Merged {
+    pub value: Vec<f64>,
+    pub lse: f64,
 }
 
 /// Merges the splits of a head by their log-sum-exp. One without keys is not written: its log-sum-exp is still -∞.
-fn merge(partial: &[f32], lse: &[f32], places: &[usize]) -> Merged {
+pub(super) fn merge(partial: &[f32], lse: &[f32], places: &[usize], size: usize) -> Merged {
     let lses: Vec<f64> = places.iter().map(|&place| f64::from(lse[place])).collect();
     let largest = lses.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let (mut value, mut total) = (vec![0.0; MLA_VALUE], 0.0);
+    let (mut value, mut total) = (vec![0.0; size], 0.0);
     for (&place, lse) in places.iter().zip(&lses).filter(|(_, lse)| **lse != f64::NEG_INFINITY) {
         let weight = (lse - largest).exp();
         total += weight;
-        let from = &partial[place * MLA_VALUE..][..MLA_VALUE];
+        let from = &partial[place * size..][..size];
         value.iter_mut().zip(from).for_each(|(sum, &part)| *sum += weight * f64::from(part));
     }
     value.iter_mut().for_each(|sum| *sum /= total);
@@ -281,25 +329,20 @@ impl Problem {
     fn new(lab: &mut Lab, row: &MlaRow, case: &Case, tokens: usize) -> Self {
         let all = case.lengths.len() * tokens;
         let (q, q_codes) = numbers(lab, row.q, all * row.heads * MLA_KEY);
-        let counts: Vec<usize> = case.lengths.iter().map(|length| length.div_ceil(case.page)).collect();
-        let total: usize = counts.iter().sum();
+        let total: usize = case.lengths.iter().sum();
         // Every other page of the cache belongs to nobody, and the pages of a sequence are in no order.
-        let (kv, kv_codes) = numbers(lab, row.kv, 2 * total * case.page * MLA_KEY);
+        let (kv, kv_codes) = numbers(lab, row.kv, 2 * total * MLA_KEY);
         let mut pages: Vec<i32> = (0..2 * total as i32).collect();
         for index in (1..pages.len()).rev() {
             pages.swap(index, lab.below(index as u32 + 1) as usize);
         }
         pages.truncate(total);
         let mut page_start = vec![0_i32];
-        let (mut caches, mut last_page) = (Vec::new(), Vec::new());
-        for (&length, &count) in case.lengths.iter().zip(&counts) {
+        let (mut caches, last_page) = (Vec::new(), vec![PAGE as i32; case.lengths.len()]);
+        for &length in case.lengths {
             let first = page_start[page_start.len() - 1] as usize;
-            page_start.push((first + count) as i32);
-            last_page.push((length - (count - 1) * case.page) as i32);
-            let token = |index: usize| {
-                let slot = pages[first + index / case.page] as usize * case.page + index % case.page;
-                kv[slot * MLA_KEY..][..MLA_KEY].to_vec()
-            };
+            page_start.push((first + length) as i32);
+            let token = |index: usize| kv[pages[first + index] as usize * MLA_KEY..][..MLA_KEY].to_vec();
             caches.push((0..length).map(token).collect());
         }
         Self { tokens, heads: row.heads, q, q_codes, caches, kv_codes, page_start, pages, last_page }
@@ -334,7 +377,7 @@ impl Problem {
 }
 
 /// Random numbers, and their codes as bytes.
-fn numbers(lab: &mut Lab, format: MlaFormat, len: usize) -> (Vec<f64>, Vec<u8>) {
+pub(super) fn numbers(lab: &mut Lab, format: MlaFormat, len: usize) -> (Vec<f64>, Vec<u8>) {
     let (mut values, mut codes) = (Vec::with_capacity(len), Vec::with_capacity(len * format.bytes()));
     for _ in 0..len {
         match format {
@@ -355,6 +398,10 @@ fn numbers(lab: &mut Lab, format: MlaFormat, len: usize) -> (Vec<f64>, Vec<u8>) 
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "lengths {:?} page {} splits {}", self.lengths, self.page, self.splits)
+        let Self { lengths, splits, tokens } = self;
+        match tokens {
+            0 => write!(f, "lengths {lengths:?} splits {splits}"),
+            _ => write!(f, "lengths {lengths:?} tokens {tokens}"),
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::evidence::Summary;
 use super::{Family, Line, Outcome};
 
 /// All lines of one family.
@@ -47,15 +48,19 @@ Every object of a family runs over the same shapes with random inputs; padding h
 between guard bands. Each element is compared with the f64 result; the bound is derived from the formats and the
 operations of the kernel, as each section says, and holds for every order of additions.
 
-On the virtual device every case runs under three orders of the waves of a workgroup: in lockstep (nearest to
-hardware), each wave running ahead to its next barrier, and random turns. Only barriers and waits promise an order.
+On the virtual device every case runs in four schedules: in lockstep (the order nearest to hardware's), in lockstep
+with every destination of a load holding NaN until the covering wait, each wave running ahead to its next barrier, and
+in random turns. Only barriers and waits promise an order, so a kernel that is wrong in one of them relies on time. What
+is right in none runs in lockstep with loads that take 8 to 64 instructions. The kernel is then watched in the schedule
+in which it is right, and the instructions that nothing orders are named.
 
 A row is an object, a column a shape of the list above the table:
 
 - a number is the largest share of its bound that an element used, in any order; above 1 would be wrong. Results that
   are rounded to the nearest bf16 come close to 1 by that rounding alone;
 - `–` is not run, for the reason given: the kernel does not claim the shape or the operand;
-- `⚡` is right in one order of the waves and wrong in another: a barrier or a wait is missing, and time makes up for it;
+- `⚡` behind the number: right in one schedule and wrong in another. A barrier or a wait is missing, and time makes up
+  for it; the note names the schedules and the instructions;
 - `✗` is wrong, or the kernel was stopped, with the worst element or the fault;
 - *worst error* is the largest distance from the exact value in the row.
 
@@ -76,13 +81,13 @@ pub fn markdown(report: &FamilyReport) -> String {
         compared.fold((0, 0, 0), |(c, e, w), tally| (c + 1, e + tally.elements, w + tally.wrong));
     let count = |test: fn(&Outcome) -> bool| report.lines.iter().filter(|line| test(&line.outcome)).count();
     let failed = count(|outcome| matches!(outcome, Outcome::Failed(_)));
-    let races = count(|outcome| matches!(outcome, Outcome::Races { .. }));
+    let timed = count(|outcome| matches!(outcome, Outcome::Timed { .. }));
     let excluded = count(|outcome| matches!(outcome, Outcome::Excluded(_)));
     let _ = writeln!(out, "## {}\n", report.family);
     let _ = writeln!(
         out,
         "{} objects, {} shapes: {cases} cases compared, {elements} elements, **{wrong} out of bounds**; \
-         {races} cases race, {failed} cases failed, {excluded} excluded by contract.\n",
+         {timed} cases right by time only, {failed} cases failed, {excluded} excluded by contract.\n",
         objects.len(),
         shapes.len()
     );
@@ -101,9 +106,10 @@ pub fn markdown(report: &FamilyReport) -> String {
     for object in objects {
         let _ = write!(out, "| {object} |");
         let mut worst = 0.0_f64;
+        let timing = timing(report, object);
         for shape in &shapes {
             let line = report.line(object, shape);
-            let _ = write!(out, " {} |", cell(line, &mut reasons, &mut worst));
+            let _ = write!(out, " {} |", cell(line, timing.as_deref(), &mut reasons, &mut worst));
         }
         let _ = writeln!(out, " {worst:.3e} |");
     }
@@ -128,15 +134,40 @@ pub fn text(line: &Line) -> String {
     let word = match outcome {
         Outcome::Compared(_) if outcome.is_failure() => "WRONG",
         Outcome::Compared(_) => "right",
-        Outcome::Races { .. } => "RACES",
+        Outcome::Timed { .. } => "TIMED",
         Outcome::Excluded(_) => "not run",
         Outcome::Failed(_) => "FAILED",
     };
     format!("{word:7} {object} {shape}: {outcome}")
 }
 
+/// What an object's cases that are right by time only have in common: where they are right, where they are wrong, and
+/// the instructions that rely on time. `None` without such cases.
+fn timing(report: &FamilyReport, object: &str) -> Option<String> {
+    let (mut right, mut wrong, mut summary) = (Vec::new(), Vec::new(), Summary::default());
+    for line in report.lines.iter().filter(|line| line.object == object) {
+        let Outcome::Timed { right_in, wrong: wrong_in, evidence, .. } = &line.outcome else { continue };
+        count_name(&mut right, right_in);
+        wrong_in.iter().for_each(|(schedule, _)| count_name(&mut wrong, schedule));
+        summary.add(evidence);
+    }
+    let list = |names: &[(&str, usize)]| {
+        let names: Vec<String> = names.iter().map(|(name, count)| format!("{name} ({count})")).collect();
+        names.join(", ")
+    };
+    (!right.is_empty())
+        .then(|| format!("{object}: right when {}; wrong when {}; {summary}", list(&right), list(&wrong)))
+}
+
+fn count_name<'a>(names: &mut Vec<(&'a str, usize)>, name: &'a str) {
+    match names.iter_mut().find(|(known, _)| *known == name) {
+        Some((_, count)) => *count += 1,
+        None => names.push((name, 1)),
+    }
+}
+
 /// A cell: the share of the bound, or a reference to a reason.
-fn cell(line: Option<&Line>, reasons: &mut Vec<String>, worst: &mut f64) -> String {
+fn cell(line: Option<&Line>, timing: Option<&str>, reasons: &mut Vec<String>, worst: &mut f64) -> String {
     let mut refer = |mark: &str, reason: String| {
         let index = reasons.iter().position(|known| *known == reason).unwrap_or_else(|| {
             reasons.push(reason);
@@ -148,12 +179,10 @@ fn cell(line: Option<&Line>, reasons: &mut Vec<String>, worst: &mut f64) -> Stri
         None => String::new(),
         Some((Outcome::Excluded(reason), _)) => refer("–", reason.clone()),
         Some((Outcome::Failed(reason), _)) => refer("✗", reason.clone()),
-        Some((Outcome::Races { right, right_in, wrong_in, .. }, _)) => {
+        Some((Outcome::Timed { right, .. }, _)) => {
             *worst = worst.max(right.worst_error);
-            refer(
-                "⚡",
-                format!("right when {right_in}, wrong when {wrong_in}: a barrier or a wait is missing"),
-            )
+            let usage = right.worst_usage;
+            refer(&format!("{usage:.2}⚡"), timing.unwrap_or_default().to_owned())
         }
         Some((Outcome::Compared(tally), line)) => {
             *worst = worst.max(tally.worst_error);
@@ -175,7 +204,7 @@ fn unique<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conformance::Tally;
+    use crate::conformance::{Evidence, Tally};
     use crate::reference::{Allowed, Stored};
 
     fn line(object: &str, shape: &str, outcome: Outcome) -> Line {
@@ -200,6 +229,30 @@ mod tests {
         assert!(table.contains("| k2 |  | –[2] |"), "{table}");
         assert!(table.contains("- a finding\n"), "{table}");
         assert_eq!(report.failures().count(), 1);
+    }
+
+    #[test]
+    fn what_is_right_by_time_has_one_note_per_object() {
+        let timed = |wrong| {
+            let mut right = Tally::default();
+            right.add(Allowed::new(1.0, 0.5, Stored::F32), 1.25, || "a".to_owned());
+            let evidence = Evidence {
+                what: "no barrier".to_owned(),
+                first: "+0x10 ds_read_b32 v0, v1".to_owned(),
+                second: "+0x20 ds_write_b32 v1, v0".to_owned(),
+                count: 4,
+            };
+            let (wrong, evidence) = (vec![(wrong, "NaN".to_owned())], vec![evidence]);
+            Outcome::Timed { right, right_in: "in lockstep", wrong, evidence }
+        };
+        let lines = vec![line("k", "M=1", timed("ahead")), line("k", "M=2", timed("random"))];
+        let report = FamilyReport { family: Family::Mla, lines, bound: "by hand", findings: &[] };
+        let table = markdown(&report);
+        assert!(table.contains("| k | 0.50⚡[1] | 0.50⚡[1] |"), "{table}");
+        let note = "[1] k: right when in lockstep (2); wrong when ahead (1), random (1); no barrier (1 pairs of \
+                    instructions, most often `+0x10 ds_read_b32 v0, v1`, then `+0x20 ds_write_b32 v1, v0`)";
+        assert!(table.contains(note), "{table}");
+        assert_eq!(report.failures().count(), 2);
     }
 
     #[test]
