@@ -264,9 +264,9 @@ fn kernels_are_listed_with_what_they_use() {
     let document = content(&command("disasm", object(), &["--json"]).run().expect(exit::SUCCESS));
     let routines = document["routines"].as_array().unwrap();
     let names: Vec<_> = routines.iter().map(|r| r["name"].as_str().unwrap()).collect();
-    assert_eq!(names[..6], ["scale", "add", "reverse", "matmul_bf16", "matmul_mxfp4", "calls"]);
-    assert!(names.len() == 7 && names[6].contains("multiply"), "{names:?}");
-    let [scale, matmul, calls, function] = [0, 3, 5, 6].map(|i| &routines[i]);
+    assert_eq!(names[..7], ["scale", "add", "look_up", "reverse", "matmul_bf16", "matmul_mxfp4", "calls"]);
+    assert!(names.len() == 8 && names[7].contains("multiply"), "{names:?}");
+    let [scale, matmul, calls, function] = [0, 4, 6, 7].map(|i| &routines[i]);
     assert_eq!(
         scale["parameters"][2],
         serde_json::json!({"name": "factor", "offset": 16, "size": 4, "kind": "by_value"})
@@ -443,7 +443,7 @@ fn what_cannot_be_launched_is_said_before_the_device_is_opened() {
     let cases: [(&[&str], &str); 5] = [
         (
             &["--grid", "1", "--block", "1"],
-            "has the kernels scale, add, reverse, matmul_bf16, matmul_mxfp4, calls",
+            "has the kernels scale, add, look_up, reverse, matmul_bf16, matmul_mxfp4, calls",
         ),
         (&["--kernel", "none", "--grid", "1", "--block", "1"], "--kernel none: "),
         (&["--kernel", "scale", "--block", "1"], "--grid (none): "),
