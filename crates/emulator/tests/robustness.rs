@@ -240,6 +240,26 @@ fn damaged_bundles_load_or_are_refused() {
 }
 
 #[test]
+fn damaged_compressed_bundles_load_or_are_refused() {
+    let bundle =
+        compile::compile_with("tiny", &["--offload-compress"], Path::new(env!("CARGO_TARGET_TMPDIR")))
+            .expect("no hipcc: `cargo build` in the workspace fetches one, or set ROCM_PATH");
+    assert!(bundle.starts_with(b"CCOB"));
+    load_all(inputs(1000), |random| {
+        let mut bytes = bundle.clone();
+        match random.below(8) {
+            0 => bytes.truncate(random.below(bundle.len())),
+            1 => splice(random, &mut bytes, 0..bundle.len()),
+            2..4 => random.damage(&mut bytes, 0..bundle.len()),
+            4..6 => random.damage(&mut bytes, 4..32),
+            // One changed bit of the content: what a checksum must find, unless it is one that nothing reads.
+            _ => bytes[32 + random.below(bundle.len() - 32)] ^= 1 << random.below(8),
+        }
+        bytes
+    });
+}
+
+#[test]
 fn damaged_code_runs_or_faults() {
     let device = device();
     let (ran, faulted) = (Cell::new(0u64), Cell::new(0u64));

@@ -16,13 +16,20 @@ pub(crate) fn rocm() -> Option<PathBuf> {
 /// The gfx950 code object of `tests/kernels/<name>.hip`, written to `scratch` on the way; `None` without a
 /// compiler.
 pub(crate) fn compile(name: &str, scratch: &Path) -> Option<Vec<u8>> {
+    compile_with(name, &[], scratch)
+}
+
+/// [`compile`] with further options for hipcc.
+pub(crate) fn compile_with(name: &str, options: &[&str], scratch: &Path) -> Option<Vec<u8>> {
     let rocm = rocm()?;
     let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/kernels").join(format!("{name}.hip"));
     // Other processes may compile the same source.
-    let target = scratch.join(format!("{name}-{}.co", std::process::id()));
+    let target = scratch.join(format!("{name}{}-{}.co", options.concat(), std::process::id()));
     let status = Command::new(rocm.join("bin/hipcc"))
         .env("ROCM_PATH", &rocm)
-        .args(["--genco", "--offload-arch=gfx950", "-O2", "-o"])
+        .args(["--genco", "--offload-arch=gfx950", "-O2"])
+        .args(options)
+        .arg("-o")
         .arg(&target)
         .arg(&source)
         .status()
