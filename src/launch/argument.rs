@@ -78,10 +78,17 @@ impl Buffer {
     /// Its contents before the launch.
     ///
     /// # Errors
-    /// [`Error::Read`] of the file, [`Error::Option`] when it has another size.
+    /// [`Error::Read`] of the file, [`Error::Option`] when it has another size or the buffer does not fit into this
+    /// machine's memory.
     pub fn image(&self, source: &mut Source) -> Result<Vec<u8>> {
         let Self { dtype, count, .. } = *self;
         let size = dtype.bytes(count).expect("checked when it was read");
+        // The bytes, and while they are made a code of eight bytes for each element.
+        let room = size.saturating_add(count.saturating_mul(8));
+        if Vec::<u8>::new().try_reserve_exact(room).is_err() {
+            let reason = format!("its {size} bytes do not fit into this machine's memory");
+            return Err(Error::Option { option: "--arg", value: self.to_string(), reason });
+        }
         Ok(match &self.fill {
             Fill::Zeros => vec![0; size],
             Fill::Poison => vec![POISON; size],
@@ -266,6 +273,15 @@ mod tests {
         }
         assert_eq!("f32x2,out".parse::<Argument>(), "f32x2=poison,out".parse());
         assert_eq!("f32x3=1".parse::<Argument>(), "f32x3=0x3f800000".parse());
+    }
+
+    #[test]
+    fn a_buffer_beyond_all_memory_is_an_error() {
+        let Argument::Buffer(buffer) = format!("u8x{}=zeros", usize::MAX / 16).parse().unwrap() else {
+            panic!("a buffer")
+        };
+        let error = buffer.image(&mut Source::new("seed")).unwrap_err();
+        assert!(error.to_string().contains("do not fit into this machine's memory"), "{error}");
     }
 
     #[test]
