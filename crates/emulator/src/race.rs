@@ -5,7 +5,6 @@
 //! | `race.rs` | what is found, the launch that looks for it |
 //! | `race/watch.rs` | the observer: which memory operations the waits have proven |
 //! | `race/lds.rs` | LDS: the last accesses of every dword |
-//! | `race/access.rs` | which dwords of LDS an instruction touches |
 //!
 //! LDS: two accesses to a dword, one of them a write, by two waves, are ordered if the first one's wave waits for it
 //! (`s_waitcnt`), then all waves meet at a barrier, then the second is issued. Loads from device memory to LDS are
@@ -17,7 +16,6 @@
 //!
 //! Not watched: vector instructions in GPR-index mode, device memory.
 
-mod access;
 mod lds;
 mod watch;
 

@@ -111,6 +111,8 @@ impl Shape {
         }
         let access = match () {
             () if to_lds => Access::Read,
+            // LLVM lets LDS writes load too.
+            () if name.starts_with("ds_write") => Access::Write,
             () if inst.is_atomic() || load && store => Access::Atomic,
             () if store => Access::Write,
             () => Access::Read,
@@ -120,6 +122,11 @@ impl Shape {
 }
 
 impl Shape {
+    /// Load, store or both; of a load to LDS its first access.
+    pub(crate) fn access(self) -> Access {
+        self.access
+    }
+
     /// Whether it is a load whose result goes to LDS: its second access writes what the first reads.
     pub(crate) fn is_to_lds(self) -> bool {
         self.to_lds
@@ -294,6 +301,17 @@ mod tests {
     }
 
     #[test]
+    fn lds_writes_do_not_read() {
+        let access = |word: u64| {
+            let inst = cdna4::decode(&word.to_le_bytes()).expect("a gfx950 instruction");
+            Shape::of(&inst).expect("accesses memory").access()
+        };
+        assert_eq!(access(0x0000_0804_d81a_0000), Access::Write, "ds_write_b32 v4, v8");
+        assert_eq!(access(0x0800_0004_d86c_0000), Access::Read, "ds_read_b32 v8, v4");
+        assert_eq!(access(0x0000_0804_d800_0000), Access::Atomic, "ds_add_u32 v4, v8");
+    }
+
+    #[test]
     fn lds_widths_are_those_of_the_mnemonics() {
         let widths = [
             ("ds_read_b32", 4),
@@ -313,6 +331,14 @@ mod tests {
             ("ds_condxchg32_rtn_b64", 8),
             ("ds_wrxchg2st64_rtn_b32", 4),
             ("ds_wrap_rtn_b32", 4),
+            ("ds_read_b128", 16),
+            ("ds_read_b64_tr_b8", 8),
+            ("ds_write2st64_b64", 8),
+            ("ds_add_u32", 4),
+            ("ds_pk_add_bf16", 4),
+            ("ds_read_i8", 1),
+            ("ds_pk_add_rtn_f16", 4),
+            ("ds_min_rtn_f64", 8),
         ];
         for (name, expected) in widths {
             assert_eq!(bytes(name, true), expected, "{name}");

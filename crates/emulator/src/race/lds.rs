@@ -1,7 +1,7 @@
 //! The last accesses of every dword of LDS.
 
-use super::{RaceKind, access::Access};
-use crate::pending::Counter;
+use super::RaceKind;
+use crate::{fault::Access, pending::Counter};
 
 /// One memory operation of a wave.
 #[derive(Clone, Copy, Debug)]
@@ -100,13 +100,11 @@ impl Shadow {
                 race(kind, earlier, byte);
             }
         };
-        let reads = matches!(access, Access::Read | Access::Update);
+        let reads = access != Access::Write;
         let writes = access != Access::Read;
         if dword.write_bytes & mask != 0 {
-            match access {
-                Access::Read | Access::Update => check(dword.write, RaceKind::ReadAfterWrite),
-                Access::Write | Access::Arrival => check(dword.write, RaceKind::WriteAfterWrite),
-            }
+            let kind = if reads { RaceKind::ReadAfterWrite } else { RaceKind::WriteAfterWrite };
+            check(dword.write, kind);
         }
         if writes && dword.read_bytes & mask != 0 {
             dword.reads.iter().for_each(|read| check(*read, RaceKind::WriteAfterRead));

@@ -4,14 +4,17 @@ use cdna4::{Encoding, Field};
 
 use super::{
     Found, Race, RaceKind, RacePlace, Races, Sample,
-    access::{self, Access},
     lds::{OUTSTANDING, Operation, Shadow},
 };
 use crate::{
     cost::Class,
     dispatch,
     effects::{Effects, REGISTERS, SCALAR},
-    exec::waits,
+    exec::{
+        footprint::{Memory, Shape, footprints},
+        waits,
+    },
+    fault::Access,
     observe::{Group, Observer},
     op::Op,
     pending::{Counter, LGKM_MAX, Queue, VM_MAX},
@@ -24,6 +27,8 @@ use crate::{
 pub(super) struct Watch<'a> {
     program: &'a Program,
     effects: &'a [Option<Effects>],
+    /// How each instruction accesses memory, by its index as `effects`.
+    shapes: Vec<Option<Shape>>,
     entry: u64,
     found: Found,
     group: (u64, [u32; 3]),
@@ -37,9 +42,12 @@ pub(super) struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     pub(super) fn new(kernel: &dispatch::Kernel<'a>) -> Watch<'a> {
+        let effects = kernel.program.effects();
+        let shape = |effects: &Option<Effects>| Shape::of(&effects.as_ref()?.inst);
         Watch {
             program: kernel.program,
-            effects: kernel.program.effects(),
+            effects,
+            shapes: effects.iter().map(shape).collect(),
             entry: kernel.base.wrapping_add(kernel.descriptor.entry),
             found: Found::default(),
             group: (0, [0; 3]),
@@ -104,32 +112,46 @@ impl<'a> Watch<'a> {
     }
 
     /// Adds a memory operation: what it does to LDS, and the registers that it will write.
-    fn start(&mut self, wave: &Wave, op: &Op, effects: &Effects, counter: Counter, ordered: bool) {
+    fn start(
+        &mut self,
+        wave: &Wave,
+        op: &Op,
+        effects: &Effects,
+        shape: Option<Shape>,
+        (counter, ordered): (Counter, bool),
+    ) {
         let index = self.operations.len() as u32;
-        let kind = access::kind(&effects.inst);
+        let to_lds = shape.is_some_and(Shape::is_to_lds);
         self.operations.push(Operation {
             pc: wave.pc,
             wave: wave.id as u8,
             epoch: self.epoch,
             done: OUTSTANDING,
-            arrives: kind == Some(Access::Arrival),
-            atomic: kind == Some(Access::Update),
+            arrives: to_lds,
+            atomic: shape.is_some_and(|shape| shape.access() == Access::Atomic),
             counter,
             ordered,
         });
-        if let Some(kind) = kind {
+        if let Some(shape) = shape {
             let Watch { lds, operations, found, group, .. } = self;
-            access::pieces(&effects.inst, wave, op, |at, bytes| {
-                lds.access(operations, index, kind, at, bytes, |kind, earlier, byte| {
-                    let earlier = &operations[earlier as usize];
-                    let waves = [earlier.wave, wave.id as u8];
-                    let sample = Sample { waves, address: byte, group: *group, count: 1 };
-                    found.add(kind, [earlier.pc, wave.pc], sample);
-                });
+            let mut race = |kind, earlier: u32, byte| {
+                let earlier = &operations[earlier as usize];
+                let waves = [earlier.wave, wave.id as u8];
+                let sample = Sample { waves, address: byte, group: *group, count: 1 };
+                found.add(kind, [earlier.pc, wave.pc], sample);
+            };
+            // A register beyond the allocation is the handler's to report.
+            let _refused = footprints(shape, wave, op, |one| {
+                if one.memory == Memory::Lds {
+                    for lane in one.lanes(0) {
+                        let at = one.address(lane, 0) as u32;
+                        lds.access(operations, index, one.access, at, one.bytes, &mut race);
+                    }
+                }
             });
         }
         let flights = &mut self.waves[wave.id as usize];
-        if !access::is_to_lds(&effects.inst) {
+        if !to_lds {
             for register in effects.writes.iter().flat_map(|span| span.registers()) {
                 flights.targets[register] = Some((index, wave.exec()));
             }
@@ -172,12 +194,11 @@ impl Observer for Watch<'_> {
 
     fn issue(&mut self, wave: &Wave, op: &Op) -> Step {
         let effects = self.effects;
-        let Some(effects) = self.program.index(wave.pc).and_then(|index| effects.get(index)?.as_ref()) else {
-            return Ok(());
-        };
+        let Some(index) = self.program.index(wave.pc) else { return Ok(()) };
+        let Some(effects) = effects.get(index).and_then(Option::as_ref) else { return Ok(()) };
         self.check_registers(wave, op, effects);
-        if let Some((counter, ordered)) = counter(effects, op.class) {
-            self.start(wave, op, effects, counter, ordered);
+        if let Some(counter) = counter(effects, op.class) {
+            self.start(wave, op, effects, self.shapes[index], counter);
         } else if effects.inst.mnemonic() == "s_waitcnt" {
             let (vm, lgkm) = waits(effects.inst.value(Field::Simm16).unwrap_or(-1) as u32);
             self.wait(wave.id, vm, lgkm);
