@@ -160,3 +160,28 @@ fn recordings_add_up_to_the_launch() {
     let shared = |a: usize, b: usize| (0..4).filter(|i| touched(a, *i) == touched(b, *i)).count();
     assert!(shared(0, 1) >= 1 && shared(0, 3) >= 1, "{} {}", shared(0, 1), shared(0, 3));
 }
+
+/// What workgroups store while they are recorded is taken back, whole lines and parts of lines, also after a prefix.
+#[test]
+fn memory_is_as_it_was_after_a_recording() {
+    let addition = Addition::new();
+    let [a, b, sum] = [0, 8, 16]
+        .map(|at| u64::from_le_bytes(addition.kernarg[at..at + 8].try_into().expect("eight bytes")));
+    let memory = addition.device.memory();
+    let pattern: Vec<u8> = (0..4000u32).map(|i| (i * 7) as u8).collect();
+    for at in [a, b, sum] {
+        memory.write(at, &pattern).expect("allocated");
+    }
+    let held = || {
+        let mut bytes = vec![0; 4000];
+        memory.read(sum, &mut bytes).expect("allocated");
+        bytes
+    };
+    for extent in [Extent::Whole, Extent::Prefix { accesses: 3 }] {
+        let recording = addition.record(&[[0; 3], [3, 0, 0]], extent).expect("runs");
+        assert!(recording.groups[0].touched.iter().any(|touched| touched.written));
+        assert!(held() == pattern, "{extent:?}");
+    }
+    addition.device.launch(&addition.module, "vector_add", &addition.launch()).expect("runs");
+    assert!(held() != pattern, "the launch itself stores");
+}

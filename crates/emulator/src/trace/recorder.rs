@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use cdna4::Field;
 
 use super::{
-    Event, Extent, GroupTrace, Moved, Needs, Recording, Touched, TraceOp, Unit, Wait,
+    AccessKind, Event, Extent, GroupTrace, LINE_BYTES, Moved, Needs, Recording, Touched, TraceOp, Unit, Wait,
     access::{Regions, moved, to_lds},
 };
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
     dispatch::{self, Launch, LaunchError},
     effects::{Effects, SCALAR, Span},
     fault::{Fault, FaultKind},
+    memory::Memory,
     observe::{Group, Observer},
     op::Op,
     program::Program,
@@ -23,7 +24,8 @@ use crate::{
 
 impl Device {
     /// Runs the named workgroups of a launch, and no others, and records what they do. They run on the real
-    /// memory: what they store stays.
+    /// memory, each finds what those before it stored, and afterwards all of it is as it was: a recording may precede
+    /// the launch that it is about.
     ///
     /// # Errors
     /// As [`Device::launch`]. A prefix that ends before a fault does not see it.
@@ -41,16 +43,16 @@ impl Device {
             regions.push((allocation.base, allocation.base + allocation.bytes));
         }
         regions.sort_unstable();
-        let mut recorder = Recorder::new(&kernel, regions, extent);
+        let mut recorder = Recorder::new(&kernel, self.memory(), regions, extent);
         let mut launch = *launch;
         let may_stop = extent != Extent::Whole;
         if may_stop {
             // Waves that advance together have come equally far when the workgroup stops.
             launch.options.turn = 1;
         }
-        let needs =
-            dispatch::run_chosen(self.memory(), &kernel, &launch, workgroups, may_stop, &mut recorder)?;
-        Ok(recorder.finish(needs))
+        let ran = dispatch::run_chosen(self.memory(), &kernel, &launch, workgroups, may_stop, &mut recorder);
+        recorder.restore()?;
+        Ok(recorder.finish(ran?))
     }
 }
 
@@ -58,8 +60,11 @@ impl Device {
 struct Recorder<'a> {
     program: &'a Program,
     effects: &'a [Option<Effects>],
+    memory: &'a Memory,
     entry: u64,
     regions: Regions,
+    /// What lines held before they were first written: by number of the line, addresses and bytes.
+    before: HashMap<u64, Vec<(u64, Vec<u8>)>>,
     whole: bool,
     /// Accesses of a wave after which a workgroup stops.
     enough: u64,
@@ -86,12 +91,19 @@ struct Stream {
 }
 
 impl<'a> Recorder<'a> {
-    fn new(kernel: &dispatch::Kernel<'a>, regions: Regions, extent: Extent) -> Recorder<'a> {
+    fn new(
+        kernel: &dispatch::Kernel<'a>,
+        memory: &'a Memory,
+        regions: Regions,
+        extent: Extent,
+    ) -> Recorder<'a> {
         Recorder {
             program: kernel.program,
             effects: kernel.program.effects(),
+            memory,
             entry: kernel.base.wrapping_add(kernel.descriptor.entry),
             regions,
+            before: HashMap::new(),
             whole: extent == Extent::Whole,
             enough: match extent {
                 Extent::Whole => u64::MAX,
@@ -106,6 +118,34 @@ impl<'a> Recorder<'a> {
             touched: BTreeMap::new(),
             lines: Vec::new(),
         }
+    }
+
+    /// Keeps what the lines of a store hold. Memory without an allocation of before the launch is the launch's own
+    /// (scratch), or the access is about to fault.
+    fn keep(&mut self) {
+        for line in &self.lines {
+            if self.before.contains_key(line) {
+                continue;
+            }
+            let (begin, end) = (line * LINE_BYTES, (line + 1) * LINE_BYTES);
+            let first = self.regions.partition_point(|(_, region_end)| *region_end <= begin);
+            // Host ranges that a program registered may share a line.
+            let regions = self.regions[first..].iter().take_while(|(region, _)| *region < end);
+            let held = regions.filter_map(|(from, to)| {
+                let (from, to) = (begin.max(*from), end.min(*to));
+                let mut held = vec![0; (to - from) as usize];
+                self.memory.read(from, &mut held).ok().map(|()| (from, held))
+            });
+            self.before.insert(*line, held.collect());
+        }
+    }
+
+    /// Undoes what the workgroups stored.
+    fn restore(&mut self) -> Result<(), LaunchError> {
+        for (address, held) in std::mem::take(&mut self.before).into_values().flatten() {
+            self.memory.write(address, &held)?;
+        }
+        Ok(())
     }
 
     fn finish(mut self, needs: Needs) -> Recording {
@@ -177,6 +217,9 @@ impl Observer for Recorder<'_> {
             {
                 if access.lines > 0 {
                     self.touch(access);
+                }
+                if access.kind != AccessKind::Load {
+                    self.keep();
                 }
                 self.left = self.left.saturating_sub(1);
                 if self.left == 0 {
