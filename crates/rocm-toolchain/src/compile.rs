@@ -178,6 +178,13 @@ impl Compiler<'_> {
             ["--genco", "--no-gpu-bundle-output", &format!("--offload-arch={ARCH}"), "-std=c++20", "-O3"];
         let mut flags: Vec<String> = every.map(str::to_owned).into();
         flags.push("-fuse-cuid=none".into());
+        // Lines of the sources for `explain`: the instructions are the same, and no path of this machine gets in. The
+        // fifth version would have digests of the sources, by which a comment would change the code object.
+        flags.extend(["-gline-tables-only", "-gdwarf-4", "-fdebug-compilation-dir=."].map(str::to_owned));
+        let sources = job.source.ancestors().nth(2).map(|folder| (folder, "."));
+        for (from, to) in sources.into_iter().chain([(self.toolchain.root.as_path(), "rocm")]) {
+            flags.push(format!("-fdebug-prefix-map={}={to}", from.display()));
+        }
         flags.extend_from_slice(&job.flags);
         flags
     }

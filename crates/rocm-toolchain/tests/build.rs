@@ -218,3 +218,17 @@ fn a_missing_kernels_folder_is_an_error() {
     let error = build(&compiler, Path::new("no/such/kernels"), Path::new("out")).unwrap_err();
     assert!(error.to_string().contains("cannot read no/such/kernels"), "{error}");
 }
+
+/// The line tables say the same wherever the sources and the compiler lie.
+#[test]
+fn a_code_object_does_not_depend_on_its_folder() {
+    let [here, there] = [Folder::new(), Folder::new()].map(|folder| {
+        let kernel = folder.build().unwrap().operators[0].kernels[0].compiled.clone();
+        (folder, kernel)
+    });
+    assert_ne!(here.0.path(""), there.0.path(""));
+    assert_eq!(here.1.sha256, there.1.sha256);
+    let folder = here.0.path("").display().to_string();
+    let text = String::from_utf8_lossy(&here.1.code_object);
+    assert!(text.contains(".debug_line") && !text.contains(&folder));
+}
