@@ -49,6 +49,6 @@ pub use pending::Delivery;
 pub use race::{Race, RaceKind, RacePlace, Races};
 pub use simd::{Level, level};
 pub use trace::{
-    AccessKind, Event, Extent, Fold, Folds, GroupTrace, LINE_BYTES, LdsAccess, MemoryAccess, Moved, Needs,
-    Recording, Touched, TraceOp, Unit, Wait, lds_cycles,
+    AccessKind, Event, Extent, Fold, Folds, GroupTrace, LINE_BYTES, LdsAccess, MemoryAccess, Moved,
+    NO_ALLOCATION, Needs, Recording, SCRATCH, Touched, TraceOp, Unit, Wait, lds_cycles,
 };

@@ -66,7 +66,8 @@ pub struct GroupTrace {
     pub workgroup: [u32; 3],
     /// The events of each wave: indices into [`Recording::events`]. Empty for a prefix.
     pub waves: Vec<Folds>,
-    /// What it touched of device memory, by allocation, in order of address.
+    /// What it touched of device memory, by allocation, in order of address; scratch, which no other workgroup
+    /// shares, is not among them.
     pub touched: Vec<Touched>,
 }
 
@@ -89,6 +90,12 @@ pub struct Touched {
 
 /// Bytes of a cache line of L1 (TCP) and L2 on CDNA3 and later.
 pub const LINE_BYTES: u64 = 128;
+
+/// [`MemoryAccess::allocation`] where nothing was accessed, or what no allocation holds.
+pub const NO_ALLOCATION: u16 = u16::MAX;
+
+/// [`MemoryAccess::allocation`] of scratch.
+pub const SCRATCH: u16 = u16::MAX - 1;
 
 /// A static instruction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -172,7 +179,7 @@ pub enum Moved {
 /// What a vector or scalar memory instruction moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct MemoryAccess {
-    /// Index of the allocation by ascending address; [`u16::MAX`] if nothing was accessed.
+    /// Index of the allocation by ascending address, [`SCRATCH`] or [`NO_ALLOCATION`].
     pub allocation: u16,
     /// Bytes that the range check let through.
     pub bytes: u32,

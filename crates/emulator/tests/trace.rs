@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, io::Write, path::Path, sync::OnceLock};
 
 use emulator::{
-    AccessKind, Device, DeviceConfig, Extent, Launch, LaunchError, Moved, Recording, Refusal, RunOptions,
-    Unit,
+    AccessKind, Device, DeviceConfig, Extent, Launch, LaunchError, MemoryAccess, Moved, Recording, Refusal,
+    RunOptions, SCRATCH, Unit,
 };
 
 #[path = "kernels/compile.rs"]
@@ -85,6 +85,34 @@ fn accesses_count_live_lanes_and_the_lines_of_their_allocation() {
     assert_ne!(recording.groups[0].touched[0].key, recording.groups[1].touched[0].key);
     let again = addition.record(&[[0; 3]], Extent::Whole).expect("runs");
     assert_eq!(again.groups[0], recording.groups[0]);
+}
+
+/// 33 dwords of every lane are written to scratch and two read: 256 bytes of a wave each, in two lines.
+#[test]
+fn scratch_is_moved_but_not_touched() {
+    let addition = Addition::new();
+    let device = &addition.device;
+    let place = || device.memory().alloc(4 * 256).expect("fits");
+    let (order, out) = (place(), place());
+    let mut kernarg: Vec<u8> = [order, out].iter().flat_map(|at| at.to_le_bytes()).collect();
+    kernarg.extend(256i32.to_le_bytes());
+    let launch = Launch { grid: [1, 1, 1], kernarg: &kernarg, ..addition.launch() };
+    let recording =
+        device.record(&addition.module, "scratch_array", &launch, &[[0; 3]], Extent::Whole).expect("runs");
+    let wave = recording.groups[0].waves[2].iter().map(|event| recording.events[event as usize].moved);
+    let scratch: Vec<MemoryAccess> = wave
+        .filter_map(|moved| match moved {
+            Moved::Memory(access) if access.allocation == SCRATCH => Some(access),
+            _ => None,
+        })
+        .collect();
+    let bytes = |kind| scratch.iter().filter(|one| one.kind == kind).map(|one| one.bytes).sum::<u32>();
+    assert_eq!((bytes(AccessKind::Store), bytes(AccessKind::Load)), (33 * 256, 2 * 256));
+    let stores = scratch.iter().filter(|one| one.kind == AccessKind::Store);
+    assert!(stores.clone().all(|one| one.lines as u32 * 128 == one.bytes), "{scratch:?}");
+    let touched: Vec<(u64, u32)> =
+        recording.groups[0].touched.iter().map(|touched| (touched.bytes, touched.lines)).collect();
+    assert_eq!(touched, [(1024, 8), (1024, 8)], "the two arguments");
 }
 
 #[test]

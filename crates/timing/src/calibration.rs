@@ -99,7 +99,7 @@ pub fn rows(path: &Path) -> Result<Vec<Row>, CalibrationError> {
 }
 
 /// Version of what the cache holds: another one is not read.
-const CACHE: &str = "sample-v2";
+const CACHE: &str = "sample-v3";
 
 /// The sample of a launch: from `cache`, or recorded with the code objects in `aiter` and put there.
 ///

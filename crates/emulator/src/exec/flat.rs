@@ -18,8 +18,7 @@ use crate::{
 };
 
 pub(super) use atomic::{index32, index64, update32, update64};
-pub(crate) use space::Aim;
-pub(super) use space::{Flat, Global, Scratch, Space, device_memory, split, swizzle};
+pub(super) use space::{Aim, Flat, Global, Scratch, Space, device_memory, split, swizzle};
 pub(super) use transfer::{ATOMIC_SHIFT, atomic, dwords, transfers};
 
 /// `bits`: an atomic that returns the old value (SC0).

@@ -17,12 +17,9 @@ mod sopp;
 mod valu;
 
 pub use mai::MfmaPolicy;
-pub(crate) use smem::scalar_target;
 pub(crate) use sopp::waits;
 
-use cdna4::{Encoding, Inst};
-pub(crate) use flat::Aim;
-use flat::Space;
+use cdna4::Inst;
 #[cfg(test)]
 pub(crate) use flat::rig;
 
@@ -62,17 +59,6 @@ pub(crate) fn resolve(inst: &Inst) -> Op {
     ];
     let _claimed = claims.iter().any(|claim| claim(inst, &mut op));
     op
-}
-
-/// Where the lanes of a vector memory instruction aim; `None` for other encodings.
-pub(crate) fn aim(encoding: Encoding, wave: &Wave, op: &Op, bytes: u32) -> Option<Result<Aim, Box<Fault>>> {
-    Some(match encoding {
-        Encoding::Mubuf => mubuf::Buffer::aim(wave, op, bytes),
-        Encoding::Flat => flat::Flat::aim(wave, op, bytes),
-        Encoding::Global => flat::Global::aim(wave, op, bytes),
-        Encoding::Scratch => flat::Scratch::aim(wave, op, bytes),
-        _ => return None,
-    })
 }
 
 /// Faults; the engine adds mnemonic and place.

@@ -88,12 +88,6 @@ pub(super) fn target(wave: &Wave, op: &Op) -> Target {
     Target { address: (low & 0xffff_ffff_ffff).wrapping_add(offset) & !3, dwords: inside as usize }
 }
 
-/// Address and dwords of a scalar access, as far as a V# lets it through.
-pub(crate) fn scalar_target(wave: &Wave, op: &Op) -> (u64, usize) {
-    let target = target(wave, op);
-    (target.address, target.dwords)
-}
-
 /// Dwords from memory; those that a V# cuts off are 0.
 fn load(wave: &mut Wave, op: &Op, cx: &mut Cx<'_>) -> Step {
     let target = target(wave, op);

@@ -48,7 +48,7 @@ impl<'a> Watch<'a> {
             program: kernel.program,
             effects,
             shapes: effects.iter().map(shape).collect(),
-            entry: kernel.base.wrapping_add(kernel.descriptor.entry),
+            entry: kernel.entry(),
             found: Found::default(),
             group: (0, [0; 3]),
             epoch: 0,

@@ -5,14 +5,16 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use cdna4::Field;
 
 use super::{
-    AccessKind, Event, Extent, GroupTrace, LINE_BYTES, Moved, Needs, Recording, Touched, TraceOp, Unit, Wait,
-    access::{Regions, moved, to_lds},
+    AccessKind, Event, Extent, GroupTrace, LINE_BYTES, Moved, Needs, Recording, SCRATCH, Touched, TraceOp,
+    Unit, Wait,
+    access::{Regions, moved},
 };
 use crate::{
     cost::Class,
     device::{Device, Module},
     dispatch::{self, Launch, LaunchError},
     effects::{Effects, SCALAR, Span},
+    exec::footprint::Shape,
     fault::{Fault, FaultKind},
     memory::Memory,
     observe::{Group, Observer},
@@ -60,6 +62,8 @@ impl Device {
 struct Recorder<'a> {
     program: &'a Program,
     effects: &'a [Option<Effects>],
+    /// How each instruction accesses memory, by its index as `effects`.
+    shapes: Vec<Option<Shape>>,
     memory: &'a Memory,
     entry: u64,
     regions: Regions,
@@ -97,11 +101,14 @@ impl<'a> Recorder<'a> {
         regions: Regions,
         extent: Extent,
     ) -> Recorder<'a> {
+        let effects = kernel.program.effects();
+        let shape = |effects: &Option<Effects>| Shape::of(&effects.as_ref()?.inst);
         Recorder {
             program: kernel.program,
-            effects: kernel.program.effects(),
+            effects,
+            shapes: effects.iter().map(shape).collect(),
             memory,
-            entry: kernel.base.wrapping_add(kernel.descriptor.entry),
+            entry: kernel.entry(),
             regions,
             before: HashMap::new(),
             whole: extent == Extent::Whole,
@@ -154,10 +161,10 @@ impl<'a> Recorder<'a> {
     }
 
     /// Index of the instruction at `pc` among those seen.
-    fn op(&mut self, pc: u64, op: &Op, effects: Option<&Effects>) -> u32 {
+    fn op(&mut self, pc: u64, op: &Op, effects: Option<&Effects>, shape: Option<Shape>) -> u32 {
         let ops = &mut self.recording.ops;
         *self.ops.entry(pc).or_insert_with(|| {
-            ops.push(describe(effects, op, pc.wrapping_sub(self.entry) as i64));
+            ops.push(describe(effects, shape, op, pc.wrapping_sub(self.entry) as i64));
             self.idle.push(None);
             ops.len() as u32 - 1
         })
@@ -203,19 +210,22 @@ impl Observer for Recorder<'_> {
     }
 
     fn issue(&mut self, wave: &Wave, op: &Op) -> Step {
-        let effects = self.program.index(wave.pc).and_then(|index| self.effects.get(index)?.as_ref());
+        let index = self.program.index(wave.pc);
+        let effects = index.and_then(|index| self.effects.get(index)?.as_ref());
+        let shape = index.and_then(|index| *self.shapes.get(index)?);
         let moves = match op.class {
             Class::Vmem => true,
             Class::Lds | Class::Smem => self.whole,
             _ => false,
         };
         let mut what = Moved::Nothing;
-        if moves && let Some(effects) = effects {
-            what = moved(&effects.inst, wave, op, &self.regions, &mut self.lines);
+        if moves {
+            what = moved(shape, wave, op, &self.regions, &mut self.lines);
             if let Moved::Memory(access) = what
                 && op.class == Class::Vmem
             {
-                if access.lines > 0 {
+                // Here the workgroups follow each other in one scratch, on the device each has its own.
+                if access.lines > 0 && access.allocation != SCRATCH {
                     self.touch(access);
                 }
                 if access.kind != AccessKind::Load {
@@ -230,7 +240,7 @@ impl Observer for Recorder<'_> {
         if !self.whole {
             return Ok(());
         }
-        let index = self.op(wave.pc, op, effects);
+        let index = self.op(wave.pc, op, effects, shape);
         let event = self.event(index, what);
         let id = wave.id as usize;
         if self.waves.len() <= id {
@@ -271,7 +281,7 @@ fn mix(line: u64) -> u64 {
     z ^ z >> 31
 }
 
-fn describe(effects: Option<&Effects>, op: &Op, offset: i64) -> TraceOp {
+fn describe(effects: Option<&Effects>, shape: Option<Shape>, op: &Op, offset: i64) -> TraceOp {
     let mut described = TraceOp {
         offset,
         mnemonic: effects.map_or("", |effects| effects.inst.mnemonic()).to_owned(),
@@ -309,7 +319,7 @@ fn describe(effects: Option<&Effects>, op: &Op, offset: i64) -> TraceOp {
         vectors.map(|span| (span.first, span.count as u16)).collect()
     };
     // Data that a load brings to LDS passes no register.
-    if !to_lds(inst) {
+    if !shape.is_some_and(Shape::is_to_lds) {
         described.writes = vector(&effects.writes);
     }
     described.reads = vector(&effects.reads);
