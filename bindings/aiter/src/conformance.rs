@@ -9,13 +9,15 @@ mod fmoe;
 mod fp8gemm;
 mod lab;
 mod mla;
+mod mla_chain;
 mod mla_prefill;
+mod mla_problem;
 mod report;
 mod schedule;
 mod topk_softmax;
 
-pub use case::{Line, Outcome, Tally};
+pub use case::{Line, Outcome, Tally, Verdict};
 pub use evidence::Evidence;
 pub use family::Family;
 pub use lab::Lab;
-pub use report::{FamilyReport, introduction, markdown, text};
+pub use report::{Counts, FamilyReport, Known, introduction, markdown, text, totals};

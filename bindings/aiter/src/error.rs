@@ -79,6 +79,19 @@ pub enum Error {
         /// Elements given.
         found: usize,
     },
+    /// There are no HIP sources of AITER.
+    #[error(
+        "{} names no folder with AITER's csrc/kernels/mla; set it to a checkout of ROCm/aiter, or let AITER_DIR be a \
+         whole one",
+        crate::SOURCE_VARIABLE
+    )]
+    NoSource,
+    /// There is no HIP compiler, or it refused AITER's sources.
+    #[error("compiling AITER's HIP sources failed: {what}")]
+    Compiler {
+        /// What the search or the compiler says.
+        what: String,
+    },
     /// HIP refused, or a kernel was stopped.
     #[error(transparent)]
     Hip(#[from] hip::Error),

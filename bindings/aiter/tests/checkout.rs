@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use aiter::Checkout;
+use aiter::{Checkout, Error, HipSource, MlaMetadata, MlaReduce};
 
 /// The checkout, or `None` and a line that names the skipped test.
 fn checkout(test: &str) -> Option<Checkout> {
@@ -39,6 +39,23 @@ fn every_object_of_the_known_manifests_is_an_elf_file() {
             assert_eq!(u16::from_le_bytes([bytes[18], bytes[19]]), 224, "{path}: EM_AMDGPU");
         }
     }
+}
+
+/// AITER's own division and reduction for persistent attention compile to gfx950 objects.
+#[test]
+fn the_sources_of_metadata_and_reduction_compile() {
+    let source = match HipSource::from_environment() {
+        Ok(source) => source,
+        Err(reason) => {
+            eprintln!("skipped the_sources_of_metadata_and_reduction_compile: {reason}");
+            return;
+        }
+    };
+    MlaMetadata::compile(&source).unwrap();
+    MlaReduce::compile(&source).unwrap();
+    let error = source.compile("not C++").unwrap_err();
+    assert!(error.to_string().contains("error:"), "{error}");
+    assert!(matches!(source.text("kernels/mla/reduce.cu", Some("no such text")), Err(Error::Read { .. })));
 }
 
 #[test]

@@ -74,6 +74,9 @@ fn cases() -> Vec<Case> {
         case(257, 256, 128, 2, false, half),
         case(50, 256, 512, 4, true, half),
         case(50, 256, 512, 4, true, single),
+        case(255, 512, 256, 2, false, half),
+        case(256, 256, 640, 5, false, half),
+        case(300, 512, 192, 3, false, half),
     ]
 }
 

@@ -32,7 +32,7 @@ pub enum Outcome {
         /// The instructions that rely on time.
         evidence: Vec<Evidence>,
     },
-    /// The kernel does not do this shape; the reason is its contract's. Not a failure.
+    /// The kernel does not do this shape; the reason is its contract's.
     Excluded(String),
     /// The kernel could not be launched, or was stopped, or wrote outside its output.
     Failed(String),
@@ -81,13 +81,38 @@ impl Tally {
 }
 
 impl Outcome {
-    /// Whether it counts against the family.
-    pub fn is_failure(&self) -> bool {
+    /// What it says about the kernel.
+    pub fn verdict(&self) -> Verdict {
         match self {
-            Outcome::Compared(tally) => !tally.is_right(),
-            Outcome::Excluded(_) => false,
-            Outcome::Failed(_) | Outcome::Timed { .. } => true,
+            Outcome::Compared(tally) if tally.is_right() => Verdict::Right,
+            Outcome::Compared(_) | Outcome::Failed(_) => Verdict::Wrong,
+            Outcome::Timed { .. } => Verdict::Timed,
+            Outcome::Excluded(_) => Verdict::NotRun,
         }
+    }
+}
+
+/// What an outcome says about the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every element is within its bound in every schedule.
+    Right,
+    /// So in one schedule, but not in all.
+    Timed,
+    /// An element is out of bounds, or there is none, or the kernel was stopped.
+    Wrong,
+    /// The kernel does not do the shape.
+    NotRun,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Verdict::Right => "right",
+            Verdict::Timed => "TIMED",
+            Verdict::Wrong => "WRONG",
+            Verdict::NotRun => "not run",
+        })
     }
 }
 

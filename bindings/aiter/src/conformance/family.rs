@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{FamilyReport, Lab, bf16gemm, f4gemm, fmoe, fp8gemm, mla, topk_softmax};
+use super::{FamilyReport, Known, Lab, bf16gemm, f4gemm, fmoe, fp8gemm, mla, mla_chain, topk_softmax};
 use crate::Result;
 
 /// A family of AITER's kernels.
@@ -17,16 +17,28 @@ pub enum Family {
     Fp8gemm,
     /// Decode attention over a latent cache.
     Mla,
+    /// Persistent decode with AITER's metadata and reduction.
+    Mlachain,
     /// Mixture of experts in one kernel, MXFP4.
     Fmoe,
     /// Softmax over experts and the largest k of it.
     Topksoftmax,
 }
 
+/// Runs every object of a family.
+type Run = fn(&mut Lab) -> Result<()>;
+
 impl Family {
     /// All families, in the order of the report.
-    pub const ALL: [Family; 6] =
-        [Family::F4gemm, Family::Bf16gemm, Family::Fp8gemm, Family::Mla, Family::Fmoe, Family::Topksoftmax];
+    pub const ALL: [Family; 7] = [
+        Family::F4gemm,
+        Family::Bf16gemm,
+        Family::Fp8gemm,
+        Family::Mla,
+        Family::Mlachain,
+        Family::Fmoe,
+        Family::Topksoftmax,
+    ];
 
     /// Runs every object of the family over its shapes.
     ///
@@ -34,17 +46,17 @@ impl Family {
     /// A manifest that cannot be read, or a device that cannot be used again after a kernel was stopped. What else
     /// goes wrong with a single object is in its lines.
     pub fn run(self, lab: &mut Lab) -> Result<FamilyReport> {
-        let (bound, findings) = match self {
-            Family::F4gemm => f4gemm::run(lab).map(|()| (f4gemm::BOUND, f4gemm::FINDINGS)),
-            Family::Bf16gemm => bf16gemm::run(lab).map(|()| (bf16gemm::BOUND, bf16gemm::FINDINGS)),
-            Family::Fp8gemm => fp8gemm::run(lab).map(|()| (fp8gemm::BOUND, fp8gemm::FINDINGS)),
-            Family::Mla => mla::run(lab).map(|()| (mla::BOUND, mla::FINDINGS)),
-            Family::Fmoe => fmoe::run(lab).map(|()| (fmoe::BOUND, fmoe::FINDINGS)),
-            Family::Topksoftmax => {
-                topk_softmax::run(lab).map(|()| (topk_softmax::BOUND, topk_softmax::FINDINGS))
-            }
-        }?;
-        Ok(FamilyReport { family: self, lines: lab.take_lines(), bound, findings })
+        let (run, bound, findings, known): (Run, _, _, &[Known]) = match self {
+            Family::F4gemm => (f4gemm::run, f4gemm::BOUND, f4gemm::FINDINGS, &[]),
+            Family::Bf16gemm => (bf16gemm::run, bf16gemm::BOUND, bf16gemm::FINDINGS, &[]),
+            Family::Fp8gemm => (fp8gemm::run, fp8gemm::BOUND, fp8gemm::FINDINGS, &[]),
+            Family::Mla => (mla::run, mla::BOUND, mla::FINDINGS, mla::KNOWN),
+            Family::Mlachain => (mla_chain::run, mla_chain::BOUND, mla_chain::FINDINGS, &[]),
+            Family::Fmoe => (fmoe::run, fmoe::BOUND, fmoe::FINDINGS, fmoe::KNOWN),
+            Family::Topksoftmax => (topk_softmax::run, topk_softmax::BOUND, topk_softmax::FINDINGS, &[]),
+        };
+        run(lab)?;
+        Ok(FamilyReport { family: self, lines: lab.take_lines(), bound, findings, known })
     }
 }
 
@@ -55,6 +67,7 @@ impl fmt::Display for Family {
             Family::Bf16gemm => "bf16gemm",
             Family::Fp8gemm => "fp8gemm_blockscale",
             Family::Mla => "mla",
+            Family::Mlachain => "mla with metadata and reduction",
             Family::Fmoe => "fmoe",
             Family::Topksoftmax => "topksoftmax",
         })

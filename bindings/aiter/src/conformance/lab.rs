@@ -27,6 +27,8 @@ pub struct Lab {
     progress: fn(&Line),
     /// An object, and how many of its cases were watched.
     watched: (String, usize),
+    /// In force on the virtual device.
+    schedule: Option<Schedule>,
 }
 
 /// One case: inputs, launch, comparison.
@@ -49,7 +51,8 @@ impl Lab {
         let random = ChaCha8Rng::seed_from_u64(seed);
         let (filter, lines) = (String::new(), Vec::new());
         let watched = (String::new(), 0);
-        Ok(Self { library, checkout, session, seed, filter, random, lines, progress, watched })
+        let schedule = None;
+        Ok(Self { library, checkout, session, seed, filter, random, lines, progress, watched, schedule })
     }
 
     /// Runs only objects whose name contains `part`.
@@ -203,11 +206,33 @@ impl Lab {
         if let Some(schedule) = schedule {
             schedule.set(&self.device().runtime())?;
         }
+        self.schedule = schedule;
         self.random = ChaCha8Rng::seed_from_u64(seed);
         run(self).or_else(|error| {
             self.reset()?;
             Ok(Outcome::Failed(error.to_string()))
         })
+    }
+
+    /// Launches a kernel that another family's table is about, in a schedule in which it is right, and waits for it.
+    /// What follows runs in the case's schedule again.
+    ///
+    /// # Errors
+    /// Those of the launch, and of a kernel that is stopped.
+    pub(super) fn steadily(
+        &mut self,
+        steady: Schedule,
+        launch: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        if self.schedule.is_some() {
+            steady.set(&self.device().runtime())?;
+        }
+        launch(self)?;
+        self.stream().synchronize()?;
+        if let Some(schedule) = self.schedule {
+            schedule.set(&self.device().runtime())?;
+        }
+        Ok(())
     }
 
     /// The lines since the last call.
