@@ -3,13 +3,12 @@
 //! Source of the facts: AITER e4048607a5 `csrc/py_itfs_cu/asm_gemm_a16w16.cu`, `aiter/ops/gemm_op_a16w16.py`, and
 //! the loads that the machine code performs.
 
-use std::fmt;
-
 use bytemuck::{Pod, Zeroable};
-use hip::{DeviceSlice, DeviceSliceMut, LaunchConfig, Stream};
+use hip::{DeviceSlice, DeviceSliceMut, Stream};
 
 use crate::argument::{Float, Pointer, Word};
-use crate::manifest::{Manifest, Row};
+use crate::gemm::{GemmShape, Tiles};
+use crate::manifest::Row;
 use crate::operand::{check_len, word};
 use crate::{Error, Kernels, Result, order};
 
@@ -35,8 +34,7 @@ pub const SEMAPHORES: usize = 1024;
 /// The family on one device.
 #[derive(Debug, Clone)]
 pub struct Bf16Gemm {
-    kernels: Kernels,
-    tiles: Vec<Bf16Tile>,
+    tiles: Tiles<Bf16Tile>,
 }
 
 /// One kernel: a row of the manifest.
@@ -59,17 +57,6 @@ pub struct Bf16Tile {
     pub symbol: String,
     /// File of the object, in the family's folder.
     pub object: String,
-}
-
-/// The sizes of a product of `[M, K]` by `[N, K]` transposed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Bf16Shape {
-    /// Rows of A and of the result.
-    pub m: usize,
-    /// Rows of B, columns of the result; a multiple of the tile's.
-    pub n: usize,
-    /// Elements of a row of A and of B; a multiple of 64. M·K is at least 192.
-    pub k: usize,
 }
 
 /// A kernel, and into how many parts K is split.
@@ -111,14 +98,12 @@ impl Bf16Gemm {
     /// # Errors
     /// [`Error::Read`] or [`Error::Manifest`].
     pub fn open(kernels: &Kernels) -> Result<Self> {
-        let text = kernels.checkout().text(MANIFEST)?;
-        let manifest = Manifest::parse(&kernels.checkout().path(MANIFEST), &text)?;
-        Ok(Self { kernels: kernels.clone(), tiles: tiles(&manifest)? })
+        Ok(Self { tiles: Tiles::open(FAMILY, MANIFEST, kernels, tile)? })
     }
 
     /// All kernels, in the manifest's order.
     pub fn tiles(&self) -> &[Bf16Tile] {
-        &self.tiles
+        self.tiles.all()
     }
 
     /// AITER's choice for a shape on a device with `compute_units`.
@@ -131,12 +116,12 @@ impl Bf16Gemm {
     /// [`Error::NoRow`] when no kernel has B in this order, adds a bias as asked, and fits N and K.
     pub fn choose(
         &self,
-        shape: Bf16Shape,
+        shape: GemmShape,
         shuffled: bool,
         bias: bool,
         compute_units: u32,
     ) -> Result<Bf16Choice<'_>> {
-        choose(&self.tiles, shape, shuffled, bias, compute_units)
+        choose(self.tiles.all(), shape, shuffled, bias, compute_units)
     }
 
     /// Queues one product.
@@ -146,23 +131,14 @@ impl Bf16Gemm {
     pub fn launch(
         &self,
         choice: Bf16Choice<'_>,
-        shape: Bf16Shape,
+        shape: GemmShape,
         operands: Bf16Operands<'_>,
         stream: &Stream,
     ) -> Result<()> {
         let arguments = arguments(choice, shape, &operands)?;
-        let function =
-            self.kernels.function(&format!("{FAMILY}/{}", choice.tile.object), &choice.tile.symbol)?;
         let (x, y) = grid(choice.tile, shape);
         let grid = (word(FAMILY, shape, x)?, word(FAMILY, shape, y)?, word(FAMILY, shape, choice.split)?);
-        function.launch_bytes(LaunchConfig::new(grid, BLOCK), stream, bytemuck::bytes_of(&arguments))?;
-        Ok(())
-    }
-}
-
-impl fmt::Display for Bf16Shape {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "M={} N={} K={}", self.m, self.n, self.k)
+        self.tiles.launch((&choice.tile.object, &choice.tile.symbol), grid, BLOCK, stream, &arguments)
     }
 }
 
@@ -194,8 +170,8 @@ struct Arguments {
     semaphores: Pointer,
 }
 
-fn arguments(choice: Bf16Choice<'_>, shape: Bf16Shape, operands: &Bf16Operands<'_>) -> Result<Arguments> {
-    let (Bf16Shape { m, n, k }, Bf16Choice { tile, split }) = (shape, choice);
+fn arguments(choice: Bf16Choice<'_>, shape: GemmShape, operands: &Bf16Operands<'_>) -> Result<Arguments> {
+    let (GemmShape { m, n, k }, Bf16Choice { tile, split }) = (shape, choice);
     let refuse = |reason: String| Err(Error::Shape { family: FAMILY, shape: shape.to_string(), reason });
     if m == 0 || n == 0 || !n.is_multiple_of(tile.n) {
         return refuse(format!("M must be positive and N a multiple of {}; pad N", tile.n));
@@ -257,29 +233,26 @@ fn arguments(choice: Bf16Choice<'_>, shape: Bf16Shape, operands: &Bf16Operands<'
 }
 
 /// Tiles along N and along M.
-fn grid(tile: &Bf16Tile, shape: Bf16Shape) -> (usize, usize) {
+fn grid(tile: &Bf16Tile, shape: GemmShape) -> (usize, usize) {
     (shape.n.div_ceil(tile.n), shape.m.div_ceil(tile.m))
 }
 
-fn tiles(manifest: &Manifest) -> Result<Vec<Bf16Tile>> {
-    let tile = |row: Row<'_>| {
-        Ok(Bf16Tile {
-            m: row.number("tileM")? as usize,
-            n: row.number("tileN")? as usize,
-            sub_k: row.number("subK")? as usize,
-            split_k: row.flag("splitK")?,
-            shuffled: row.flag("bPreshuffle")?,
-            bias: row.flag("bias")?,
-            symbol: row.text("knl_name")?.to_owned(),
-            object: row.text("co_name")?.to_owned(),
-        })
-    };
-    manifest.rows().map(tile).collect()
+fn tile(row: Row<'_>) -> Result<Bf16Tile> {
+    Ok(Bf16Tile {
+        m: row.number("tileM")? as usize,
+        n: row.number("tileN")? as usize,
+        sub_k: row.number("subK")? as usize,
+        split_k: row.flag("splitK")?,
+        shuffled: row.flag("bPreshuffle")?,
+        bias: row.flag("bias")?,
+        symbol: row.text("knl_name")?.to_owned(),
+        object: row.text("co_name")?.to_owned(),
+    })
 }
 
 fn choose(
     tiles: &[Bf16Tile],
-    shape: Bf16Shape,
+    shape: GemmShape,
     shuffled: bool,
     bias: bool,
     compute_units: u32,
@@ -324,10 +297,9 @@ fn choose(
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::argument::assert_offsets;
+    use crate::gemm::parsed;
 
     fn tile(m: usize, split_k: bool) -> Bf16Tile {
         let symbol = format!("b{m}{split_k}");
@@ -363,7 +335,7 @@ mod tests {
     fn rows_of_a_manifest_become_tiles() {
         let text =
             "knl_name,co_name,tn,tileM,tileN,pf,bPreshuffle,splitK,subK,bias\ns,o.co,1,96,64,3,0,1,64,1\n";
-        let rows = tiles(&Manifest::parse(Path::new("m.csv"), text).unwrap()).unwrap();
+        let rows = parsed(text, super::tile).unwrap();
         let symbol = "s".to_owned();
         assert_eq!(rows, [Bf16Tile { symbol, object: "o.co".to_owned(), ..tile(96, true) }]);
     }
@@ -373,16 +345,16 @@ mod tests {
     #[test]
     fn a_split_fills_idle_units() {
         let tiles = [tile(32, false), tile(32, true)];
-        let shape = Bf16Shape { m: 32, n: 256, k: 1024 };
+        let shape = GemmShape { m: 32, n: 256, k: 1024 };
         assert_eq!(
             choose(&tiles, shape, false, false, 256).unwrap(),
             Bf16Choice { tile: &tiles[1], split: 16 }
         );
         // K = 64 is one step: nothing to split.
-        let shape = Bf16Shape { k: 64, ..shape };
+        let shape = GemmShape { k: 64, ..shape };
         assert_eq!(choose(&tiles[1..], shape, false, false, 256).unwrap().split, 1);
         // 300 tiles on 256 units leave no room, but a kernel that splits does so at least in two.
-        let shape = Bf16Shape { m: 32, n: 64 * 300, k: 1024 };
+        let shape = GemmShape { m: 32, n: 64 * 300, k: 1024 };
         assert_eq!(choose(&tiles[1..], shape, false, false, 256).unwrap().split, 2);
     }
 
@@ -390,15 +362,15 @@ mod tests {
     #[test]
     fn fewer_rows_beyond_m_win_within_a_round() {
         let tiles = [tile(64, false), tile(48, false)];
-        let choice = choose(&tiles, Bf16Shape { m: 48, n: 64, k: 64 }, false, true, 256).unwrap();
+        let choice = choose(&tiles, GemmShape { m: 48, n: 64, k: 64 }, false, true, 256).unwrap();
         assert_eq!(choice.tile.m, 48);
     }
 
     #[test]
     fn what_no_kernel_can_do_is_an_error() {
-        let shape = Bf16Shape { m: 1, n: 100, k: 64 };
+        let shape = GemmShape { m: 1, n: 100, k: 64 };
         assert!(matches!(choose(&[tile(32, false)], shape, false, false, 256), Err(Error::NoRow { .. })));
-        let shape = Bf16Shape { n: 64, ..shape };
+        let shape = GemmShape { n: 64, ..shape };
         assert!(choose(&[tile(32, false)], shape, true, false, 256).is_err());
         assert!(choose(&[tile(32, false)], shape, false, true, 256).is_ok());
     }

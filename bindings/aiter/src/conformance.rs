@@ -16,8 +16,9 @@ mod report;
 mod schedule;
 mod topk_softmax;
 
-pub use case::{Line, Outcome, Tally, Verdict};
+pub use case::{Line, Outcome, Verdict};
 pub use evidence::Evidence;
 pub use family::Family;
 pub use lab::Lab;
+pub use peers::Tally;
 pub use report::{Counts, FamilyReport, Known, introduction, markdown, text, totals};

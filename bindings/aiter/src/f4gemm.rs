@@ -5,11 +5,12 @@
 //! alpha; see [`F4Tile::limits`].
 
 use bytemuck::{Pod, Zeroable};
-use hip::{DeviceSlice, DeviceSliceMut, LaunchConfig, Stream};
+use hip::{DeviceSlice, DeviceSliceMut, Stream};
 use numerics::layout::ScaleShuffle;
 
 use crate::argument::{Float, Pointer, Word};
-use crate::manifest::Manifest;
+use crate::gemm::{GemmShape, Tiles};
+use crate::manifest::Row;
 use crate::operand::{check_len, word};
 use crate::{Error, Kernels, Result, order};
 
@@ -25,8 +26,7 @@ const K_STEP: usize = 256;
 /// The family on one device.
 #[derive(Debug, Clone)]
 pub struct F4Gemm {
-    kernels: Kernels,
-    tiles: Vec<F4Tile>,
+    tiles: Tiles<F4Tile>,
 }
 
 /// One kernel: a row of the manifest.
@@ -79,17 +79,6 @@ impl F4Tile {
     }
 }
 
-/// The sizes of a product of `[M, K]` by `[N, K]` transposed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct F4Shape {
-    /// Rows of A and of the result.
-    pub m: usize,
-    /// Rows of B, columns of the result.
-    pub n: usize,
-    /// Elements of a row of A and of B; a multiple of 256.
-    pub k: usize,
-}
-
 /// A kernel, and into how many parts K is split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct F4Choice<'a> {
@@ -122,14 +111,12 @@ impl F4Gemm {
     /// # Errors
     /// [`Error::Read`] or [`Error::Manifest`].
     pub fn open(kernels: &Kernels) -> Result<Self> {
-        let text = kernels.checkout().text(MANIFEST)?;
-        let manifest = Manifest::parse(&kernels.checkout().path(MANIFEST), &text)?;
-        Ok(Self { kernels: kernels.clone(), tiles: tiles(&manifest)? })
+        Ok(Self { tiles: Tiles::open(FAMILY, MANIFEST, kernels, tile)? })
     }
 
     /// All kernels, in the manifest's order.
     pub fn tiles(&self) -> &[F4Tile] {
-        &self.tiles
+        self.tiles.all()
     }
 
     /// AITER's choice for a shape on a device with `compute_units`.
@@ -141,12 +128,12 @@ impl F4Gemm {
     /// [`Error::NoRow`] when no kernel has B in this order, can split as forced, or fits N.
     pub fn choose(
         &self,
-        shape: F4Shape,
+        shape: GemmShape,
         shuffled: bool,
         log2_split: Option<u32>,
         compute_units: u32,
     ) -> Result<F4Choice<'_>> {
-        choose(&self.tiles, shape, shuffled, log2_split, compute_units)
+        choose(self.tiles.all(), shape, shuffled, log2_split, compute_units)
     }
 
     /// Queues one product. A split result is not zeroed here, see [`F4Operands::out`].
@@ -156,26 +143,17 @@ impl F4Gemm {
     pub fn launch(
         &self,
         choice: F4Choice<'_>,
-        shape: F4Shape,
+        shape: GemmShape,
         operands: F4Operands<'_>,
         stream: &Stream,
     ) -> Result<()> {
         let arguments = arguments(choice, shape, &operands)?;
-        let function =
-            self.kernels.function(&format!("{FAMILY}/{}", choice.tile.object), &choice.tile.symbol)?;
         let grid = (
             word(FAMILY, shape, shape.n.div_ceil(choice.tile.n))?,
             word(FAMILY, shape, shape.m.div_ceil(choice.tile.m))?,
             word(FAMILY, shape, parts(shape.k, choice.log2_split))?,
         );
-        function.launch_bytes(LaunchConfig::new(grid, BLOCK), stream, bytemuck::bytes_of(&arguments))?;
-        Ok(())
-    }
-}
-
-impl std::fmt::Display for F4Shape {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "M={} N={} K={}", self.m, self.n, self.k)
+        self.tiles.launch((&choice.tile.object, &choice.tile.symbol), grid, BLOCK, stream, &arguments)
     }
 }
 
@@ -209,8 +187,8 @@ struct Arguments {
     log2_split: Word,
 }
 
-fn arguments(choice: F4Choice<'_>, shape: F4Shape, operands: &F4Operands<'_>) -> Result<Arguments> {
-    let F4Shape { m, n, k } = shape;
+fn arguments(choice: F4Choice<'_>, shape: GemmShape, operands: &F4Operands<'_>) -> Result<Arguments> {
+    let GemmShape { m, n, k } = shape;
     let refuse = |reason: String| Err(Error::Shape { family: FAMILY, shape: shape.to_string(), reason });
     if m == 0 || n == 0 {
         return refuse("M and N must be positive".to_owned());
@@ -266,23 +244,20 @@ fn parts(k: usize, log2_split: u32) -> usize {
     k.div_ceil((k >> log2_split).next_multiple_of(K_STEP))
 }
 
-fn tiles(manifest: &Manifest) -> Result<Vec<F4Tile>> {
-    let tile = |row: crate::manifest::Row<'_>| {
-        Ok(F4Tile {
-            m: row.number("tile_M")? as usize,
-            n: row.number("tile_N")? as usize,
-            split_k: row.flag("splitK")?,
-            shuffled: row.flag("bpreshuffle")?,
-            symbol: row.text("knl_name")?.to_owned(),
-            object: row.text("co_name")?.to_owned(),
-        })
-    };
-    manifest.rows().map(tile).collect()
+fn tile(row: Row<'_>) -> Result<F4Tile> {
+    Ok(F4Tile {
+        m: row.number("tile_M")? as usize,
+        n: row.number("tile_N")? as usize,
+        split_k: row.flag("splitK")?,
+        shuffled: row.flag("bpreshuffle")?,
+        symbol: row.text("knl_name")?.to_owned(),
+        object: row.text("co_name")?.to_owned(),
+    })
 }
 
 fn choose(
     tiles: &[F4Tile],
-    shape: F4Shape,
+    shape: GemmShape,
     shuffled: bool,
     log2_split: Option<u32>,
     compute_units: u32,
@@ -327,10 +302,9 @@ fn choose(
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::argument::assert_offsets;
+    use crate::gemm::parsed;
 
     fn tile(m: usize, n: usize, split_k: bool) -> F4Tile {
         let symbol = format!("k{m}x{n}");
@@ -371,7 +345,7 @@ mod tests {
     #[test]
     fn rows_of_a_manifest_become_tiles() {
         let text = "tile_M,tile_N,splitK,bpreshuffle,knl_name,co_name\n256,128,1,0,sym,obj.co\n";
-        let rows = tiles(&Manifest::parse(Path::new("m.csv"), text).unwrap()).unwrap();
+        let rows = parsed(text, super::tile).unwrap();
         let expected = F4Tile {
             m: 256,
             n: 128,
@@ -381,14 +355,14 @@ mod tests {
             object: "obj.co".to_owned(),
         };
         assert_eq!(rows, [expected]);
-        assert!(tiles(&Manifest::parse(Path::new("m.csv"), "tile_M,knl_name\n1,k\n").unwrap()).is_err());
+        assert!(parsed("tile_M,knl_name\n1,k\n", super::tile).is_err());
     }
 
     /// M=16 N=2112 on 256 units: 32×128 takes 17 groups, 32×256 takes 9, both one round. 32×128 leaves 239 idle, 32×256
     /// leaves 247 but has ratio 28 against 25: whichever comes second, it stays if it came last on either ground.
     #[test]
     fn within_one_round_a_better_ratio_or_fewer_idle_units_replace_the_earlier_kernel() {
-        let shape = F4Shape { m: 16, n: 2112, k: 7168 };
+        let shape = GemmShape { m: 16, n: 2112, k: 7168 };
         let tiles = [tile(32, 128, false), tile(32, 256, false)];
         let last = *order::walk(tiles.iter().map(|tile| tile.symbol.as_str())).last().unwrap();
         let choice = choose(&tiles, shape, true, None, 256).unwrap();
@@ -400,7 +374,7 @@ mod tests {
     #[test]
     fn fewer_rounds_win() {
         let tiles = [tile(128, 128, false), tile(256, 256, false)];
-        let choice = choose(&tiles, F4Shape { m: 512, n: 4096, k: 512 }, true, None, 4).unwrap();
+        let choice = choose(&tiles, GemmShape { m: 512, n: 4096, k: 512 }, true, None, 4).unwrap();
         assert_eq!(choice.tile.symbol, "k256x256");
     }
 
@@ -408,7 +382,7 @@ mod tests {
     #[test]
     fn a_kernel_that_can_split_is_split_until_the_units_are_busy() {
         let tiles = [tile(256, 256, true)];
-        let shape = F4Shape { m: 256, n: 256, k: 8192 };
+        let shape = GemmShape { m: 256, n: 256, k: 8192 };
         assert_eq!(choose(&tiles, shape, true, None, 256).unwrap().log2_split, 4);
         assert_eq!(choose(&tiles, shape, true, Some(0), 256).unwrap().log2_split, 0);
         assert_eq!(choose(&tiles, shape, true, Some(2), 256).unwrap().log2_split, 2);
@@ -416,10 +390,10 @@ mod tests {
 
     #[test]
     fn what_no_kernel_can_do_is_an_error_with_advice() {
-        let shape = F4Shape { m: 128, n: 640, k: 512 };
+        let shape = GemmShape { m: 128, n: 640, k: 512 };
         let error = choose(&[tile(128, 512, false)], shape, true, None, 256).unwrap_err();
         assert!(matches!(error, Error::NoRow { .. }) && error.to_string().contains("M=128 N=640"), "{error}");
-        assert!(choose(&[tile(128, 512, false)], F4Shape { n: 1024, ..shape }, true, None, 256).is_ok());
+        assert!(choose(&[tile(128, 512, false)], GemmShape { n: 1024, ..shape }, true, None, 256).is_ok());
         assert!(choose(&[tile(32, 128, false)], shape, true, Some(1), 256).is_err());
         assert!(choose(&[tile(32, 128, false)], shape, false, None, 256).is_err());
     }

@@ -3,13 +3,12 @@
 //! Source of the facts: AITER e4048607a5 `csrc/py_itfs_cu/asm_a8w8_blockscale_bpreshuffle.cu`,
 //! `op_tests/test_gemm_a8w8_blockscale.py`, and the loads that the machine code performs.
 
-use std::fmt;
-
 use bytemuck::{Pod, Zeroable};
-use hip::{DeviceSlice, DeviceSliceMut, LaunchConfig, Stream};
+use hip::{DeviceSlice, DeviceSliceMut, Stream};
 
 use crate::argument::{Pointer, Word};
-use crate::manifest::{Manifest, Row};
+use crate::gemm::{GemmShape, Tiles};
+use crate::manifest::Row;
 use crate::operand::{check_len, word};
 use crate::{Error, Kernels, Result, order};
 
@@ -28,8 +27,7 @@ const SPLIT_LIMIT: usize = 16;
 /// The family on one device.
 #[derive(Debug, Clone)]
 pub struct Fp8Gemm {
-    kernels: Kernels,
-    tiles: Vec<Fp8Tile>,
+    tiles: Tiles<Fp8Tile>,
 }
 
 /// One kernel: a row of the manifest.
@@ -48,17 +46,6 @@ pub struct Fp8Tile {
     pub symbol: String,
     /// File of the object, in the family's folder.
     pub object: String,
-}
-
-/// The sizes of a product of `[M, K]` by `[N, K]` transposed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Fp8Shape {
-    /// Rows of A and of the result.
-    pub m: usize,
-    /// Rows of B, columns of the result; a multiple of 128.
-    pub n: usize,
-    /// Elements of a row of A and of B; a multiple of 128.
-    pub k: usize,
 }
 
 /// A kernel, and into how many parts K is split.
@@ -93,14 +80,12 @@ impl Fp8Gemm {
     /// # Errors
     /// [`Error::Read`] or [`Error::Manifest`].
     pub fn open(kernels: &Kernels) -> Result<Self> {
-        let text = kernels.checkout().text(MANIFEST)?;
-        let manifest = Manifest::parse(&kernels.checkout().path(MANIFEST), &text)?;
-        Ok(Self { kernels: kernels.clone(), tiles: tiles(&manifest)? })
+        Ok(Self { tiles: Tiles::open(FAMILY, MANIFEST, kernels, tile)? })
     }
 
     /// All kernels, in the manifest's order.
     pub fn tiles(&self) -> &[Fp8Tile] {
-        &self.tiles
+        self.tiles.all()
     }
 
     /// AITER's choice for a shape on a device with `compute_units`.
@@ -112,12 +97,12 @@ impl Fp8Gemm {
     /// [`Error::NoRow`] when no kernel has B in this order or fits N.
     pub fn choose(
         &self,
-        shape: Fp8Shape,
+        shape: GemmShape,
         shuffled: bool,
         split: Option<usize>,
         compute_units: u32,
     ) -> Result<Fp8Choice<'_>> {
-        choose(&self.tiles, shape, shuffled, split.unwrap_or(1).max(1), compute_units)
+        choose(self.tiles.all(), shape, shuffled, split.unwrap_or(1).max(1), compute_units)
     }
 
     /// Queues one product. A split result is not zeroed here, see [`Fp8Operands::out`].
@@ -127,24 +112,16 @@ impl Fp8Gemm {
     pub fn launch(
         &self,
         choice: Fp8Choice<'_>,
-        shape: Fp8Shape,
+        shape: GemmShape,
         operands: Fp8Operands<'_>,
         stream: &Stream,
     ) -> Result<()> {
         let arguments = arguments(choice, shape, &operands)?;
         let Fp8Choice { tile, split } = choice;
-        let function = self.kernels.function(&format!("{FAMILY}/{}", tile.object), &tile.symbol)?;
         // The parts of one tile are neighbours along x.
         let x = word(FAMILY, shape, shape.n / tile.n * split)?;
         let y = word(FAMILY, shape, shape.m.div_ceil(tile.m))?;
-        function.launch_bytes(LaunchConfig::new((x, y), BLOCK), stream, bytemuck::bytes_of(&arguments))?;
-        Ok(())
-    }
-}
-
-impl fmt::Display for Fp8Shape {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "M={} N={} K={}", self.m, self.n, self.k)
+        self.tiles.launch((&tile.object, &tile.symbol), (x, y), BLOCK, stream, &arguments)
     }
 }
 
@@ -171,8 +148,8 @@ struct Arguments {
     scales_k: Word,
 }
 
-fn arguments(choice: Fp8Choice<'_>, shape: Fp8Shape, operands: &Fp8Operands<'_>) -> Result<Arguments> {
-    let (Fp8Shape { m, n, k }, Fp8Choice { tile, split }) = (shape, choice);
+fn arguments(choice: Fp8Choice<'_>, shape: GemmShape, operands: &Fp8Operands<'_>) -> Result<Arguments> {
+    let (GemmShape { m, n, k }, Fp8Choice { tile, split }) = (shape, choice);
     let refuse = |reason: String| Err(Error::Shape { family: FAMILY, shape: shape.to_string(), reason });
     if m == 0 || n == 0 || k == 0 || !n.is_multiple_of(tile.n) || !k.is_multiple_of(SCALE_BLOCK) {
         return refuse(format!("N must be a multiple of {} and K of {SCALE_BLOCK}; pad them", tile.n));
@@ -217,23 +194,20 @@ fn parts(k: usize, split: usize) -> usize {
     k.div_ceil(k.div_ceil(split.clamp(1, SPLIT_LIMIT)).next_multiple_of(SCALE_BLOCK))
 }
 
-fn tiles(manifest: &Manifest) -> Result<Vec<Fp8Tile>> {
-    let tile = |row: Row<'_>| {
-        Ok(Fp8Tile {
-            m: row.number("tile_m")? as usize,
-            n: row.number("tile_n")? as usize,
-            split_k: row.flag("splitK")?,
-            shuffled: row.flag("bpreshuffle")?,
-            symbol: row.text("knl_name")?.to_owned(),
-            object: row.text("co_name")?.to_owned(),
-        })
-    };
-    manifest.rows().map(tile).collect()
+fn tile(row: Row<'_>) -> Result<Fp8Tile> {
+    Ok(Fp8Tile {
+        m: row.number("tile_m")? as usize,
+        n: row.number("tile_n")? as usize,
+        split_k: row.flag("splitK")?,
+        shuffled: row.flag("bpreshuffle")?,
+        symbol: row.text("knl_name")?.to_owned(),
+        object: row.text("co_name")?.to_owned(),
+    })
 }
 
 fn choose(
     tiles: &[Fp8Tile],
-    shape: Fp8Shape,
+    shape: GemmShape,
     shuffled: bool,
     split: usize,
     compute_units: u32,
@@ -267,10 +241,9 @@ fn choose(
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::argument::assert_offsets;
+    use crate::gemm::parsed;
 
     fn tile(m: usize) -> Fp8Tile {
         let symbol = format!("f{m}");
@@ -303,7 +276,7 @@ mod tests {
     #[test]
     fn rows_of_a_manifest_become_tiles() {
         let text = "tile_m,tile_n,splitK,bpreshuffle,knl_name,co_name\n48,128,1,1,f48,f48.co\n";
-        assert_eq!(tiles(&Manifest::parse(Path::new("m.csv"), text).unwrap()).unwrap(), [tile(48)]);
+        assert_eq!(parsed(text, super::tile).unwrap(), [tile(48)]);
     }
 
     /// M=96 N=256 on 256 units: tiles of 32 make 6 groups and leave 250 idle, one of 96 makes 2 and leaves 254 but
@@ -312,9 +285,9 @@ mod tests {
     fn fewer_rounds_win_and_ties_go_to_the_later_kernel_that_is_better_in_one_respect() {
         let tiles = [tile(32), tile(96)];
         let last = *order::walk(tiles.iter().map(|tile| tile.symbol.as_str())).last().unwrap();
-        let shape = Fp8Shape { m: 96, n: 256, k: 512 };
+        let shape = GemmShape { m: 96, n: 256, k: 512 };
         assert_eq!(choose(&tiles, shape, true, 1, 256).unwrap().tile, &tiles[last]);
-        let shape = Fp8Shape { m: 4096, n: 4096, k: 512 };
+        let shape = GemmShape { m: 4096, n: 4096, k: 512 };
         assert_eq!(choose(&tiles, shape, true, 1, 8).unwrap().tile.m, 96);
     }
 
@@ -322,7 +295,7 @@ mod tests {
     fn parts_have_whole_blocks() {
         // 1280 elements in 4 parts: 320 each, 384 in whole blocks, so 4; in 8 parts: 160, 256, so 5.
         assert_eq!((parts(1280, 4), parts(1280, 8), parts(128, 16), parts(7168, 1)), (4, 5, 1, 1));
-        let shape = Fp8Shape { m: 1, n: 128, k: 1280 };
+        let shape = GemmShape { m: 1, n: 128, k: 1280 };
         assert_eq!(choose(&[tile(32)], shape, true, 8, 256).unwrap().split, 5);
         assert!(choose(&[tile(32)], shape, false, 1, 256).is_err());
     }

@@ -89,7 +89,7 @@ impl Lab {
             }
             let under = if is_virtual { schedule.name } else { "on the GPU" };
             match self.launch(manifest, kernel, case) {
-                Ok(Ok(tally)) if tally.is_failure() => return Ok(Outcome::Wrong { tally, under }),
+                Ok(Ok(tally)) if !tally.is_right() => return Ok(Outcome::Wrong { tally, under }),
                 Ok(Ok(tally)) => total = total.join(tally),
                 Ok(Err(reason)) => return Ok(Outcome::Failed { reason, under }),
                 Err(error) => {

@@ -14,7 +14,6 @@
 //! program runs through ROCm's library.
 
 mod arguments;
-mod bound;
 pub mod cases;
 mod error;
 mod install;
@@ -23,11 +22,11 @@ mod manifest;
 mod report;
 
 pub use arguments::{Value, pack};
-pub use bound::{Allowed, Stored, Tally};
 pub use error::{Error, Result};
 pub use install::{Installation, TRITON_VERSION, compile};
 pub use lab::Lab;
 pub use manifest::{Argument, Kernel, Manifest};
+pub use peers::{Allowed, Stored, Tally};
 pub use report::{Line, Outcome, Report};
 
 /// Environment variable of a folder of compiled objects, or `install` to allow tests to make one.

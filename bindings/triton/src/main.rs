@@ -4,17 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use hip::LibraryChoice;
+use peers::{Exit, Session};
 use triton_peer::{Error, Installation, Lab, Manifest, OBJECTS_VARIABLE, Outcome, Result, compile};
-
-/// Every element is within its bound.
-const RIGHT: u8 = 0;
-/// An element is not, or a kernel could not be run.
-const WRONG: u8 = 1;
-/// There is no Triton, or it cannot compile.
-const NO_TRITON: u8 = 3;
-/// No device, or unusable objects.
-const BROKEN: u8 = 4;
 
 /// Runs kernels that Triton compiled for gfx950 on a device and compares them with f64 references.
 ///
@@ -35,21 +26,14 @@ struct Arguments {
     /// Only kernels whose name contains this.
     #[arg(long, default_value = "")]
     kernel: String,
-    /// Seed of the inputs.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Uses ROCm's runtime instead of the virtual MI355X.
-    #[arg(long, conflicts_with = "library")]
-    rocm: bool,
-    /// Uses the HIP runtime in this file.
-    #[arg(long)]
-    library: Option<PathBuf>,
+    #[command(flatten)]
+    session: Session,
 }
 
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {
-        Ok(true) => RIGHT.into(),
-        Ok(false) => WRONG.into(),
+        Ok(true) => Exit::Right.into(),
+        Ok(false) => Exit::Wrong.into(),
         Err(error) => {
             eprintln!("triton-peer: {error}");
             match error {
@@ -58,8 +42,8 @@ fn main() -> ExitCode {
                 | Error::Venv { .. }
                 | Error::NoWheel { .. }
                 | Error::Pip { .. }
-                | Error::Compile { .. } => NO_TRITON.into(),
-                _ => BROKEN.into(),
+                | Error::Compile { .. } => Exit::NoPeer.into(),
+                _ => Exit::Broken.into(),
             }
         }
     }
@@ -71,22 +55,9 @@ fn run(arguments: &Arguments) -> Result<bool> {
         Some(folder) if !["", "install"].map(Path::new).contains(&folder) => Manifest::read(folder)?,
         _ => compiled(arguments)?,
     };
-    let library = match (&arguments.library, arguments.rocm) {
-        (Some(path), _) => LibraryChoice::Path(path.clone()),
-        (None, true) => LibraryChoice::Rocm,
-        (None, false) => LibraryChoice::Virtual,
-    };
-    let mut lab = Lab::new(library, arguments.seed)?;
-    let runtime = lab.device().runtime();
-    eprintln!(
-        "{} kernels of Triton {} on {} ({}), {}",
-        manifest.kernels.len(),
-        manifest.triton,
-        lab.device().properties()?.name,
-        runtime.kind(),
-        runtime.library_path().display()
-    );
-    drop(runtime);
+    let mut lab = Lab::new(arguments.session.library(), arguments.session.seed)?;
+    Session::announce(lab.device())?;
+    eprintln!("{} kernels of Triton {}", manifest.kernels.len(), manifest.triton);
     lab.only(&arguments.kernel);
     let report = lab.run(&manifest, |line| eprintln!("{line}"))?;
     println!("{}", report.table());

@@ -81,24 +81,11 @@ impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kernel, shape, outcome } = self;
         match outcome {
-            Outcome::Right(tally) => write!(f, "right  {kernel} {shape}: {}", Compared(tally)),
+            Outcome::Right(tally) => write!(f, "right  {kernel} {shape}: {}", tally),
             Outcome::Wrong { tally, under } => {
-                write!(f, "WRONG  {kernel} {shape}, {under}: {}", Compared(tally))
+                write!(f, "WRONG  {kernel} {shape}, {under}: {}", tally)
             }
             Outcome::Failed { reason, under } => write!(f, "FAILED {kernel} {shape}, {under}: {reason}"),
-        }
-    }
-}
-
-struct Compared<'a>(&'a Tally);
-
-impl fmt::Display for Compared<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Tally { elements, wrong, worst_usage, worst, .. } = self.0;
-        write!(f, "{elements} elements, {wrong} out of bounds, {worst_usage:.3} of the bound")?;
-        match worst {
-            Some((name, found, exact)) => write!(f, ", worst {name}: {found:e} for {exact:e}"),
-            None => Ok(()),
         }
     }
 }

@@ -1,21 +1,11 @@
 //! Runs AITER's kernels against f64 references and prints the table objects × shapes × worst error.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use aiter::conformance::{Family, Lab, introduction, markdown, text, totals};
 use aiter::{Checkout, Error};
 use clap::Parser;
-use hip::LibraryChoice;
-
-/// Everything that ran is right, or not right in the way that is recorded, with the reason, in the families' `KNOWN`.
-const RIGHT: u8 = 0;
-/// A case is not as is recorded.
-const WRONG: u8 = 1;
-/// There is no checkout of AITER.
-const NO_CHECKOUT: u8 = 3;
-/// No device, or the checkout is not what it should be.
-const BROKEN: u8 = 4;
+use peers::{Exit, Session};
 
 /// Compares AITER's gfx950 kernels with f64 references on a device.
 ///
@@ -34,27 +24,20 @@ struct Arguments {
     /// Only objects whose name contains this.
     #[arg(long)]
     object: Option<String>,
-    /// Seed of the inputs.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Uses ROCm's runtime instead of the virtual MI355X.
-    #[arg(long, conflicts_with = "library")]
-    rocm: bool,
-    /// Uses the HIP runtime in this file.
-    #[arg(long)]
-    library: Option<PathBuf>,
+    #[command(flatten)]
+    session: Session,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match run(&arguments) {
-        Ok(true) => RIGHT.into(),
-        Ok(false) => WRONG.into(),
+        Ok(true) => Exit::Right.into(),
+        Ok(false) => Exit::Wrong.into(),
         Err(error) => {
             eprintln!("aiter-conformance: {error}");
             match error {
-                Error::NoCheckout | Error::NotACheckout { .. } => NO_CHECKOUT.into(),
-                _ => BROKEN.into(),
+                Error::NoCheckout | Error::NotACheckout { .. } => Exit::NoPeer.into(),
+                _ => Exit::Broken.into(),
             }
         }
     }
@@ -63,23 +46,16 @@ fn main() -> ExitCode {
 /// Whether everything was as is known.
 fn run(arguments: &Arguments) -> Result<bool, Error> {
     let checkout = Checkout::from_environment()?;
-    let library = match (&arguments.library, arguments.rocm) {
-        (Some(path), _) => LibraryChoice::Path(path.clone()),
-        (None, true) => LibraryChoice::Rocm,
-        (None, false) => LibraryChoice::Virtual,
-    };
-    let mut lab = Lab::new(library, checkout, arguments.seed, |line| eprintln!("{}", text(line)))?;
-    let runtime = lab.device().runtime();
-    let device = format!("{}, {} runtime", lab.device().properties()?.name, runtime.kind());
-    eprintln!("{device} on {}", runtime.library_path().display());
-    drop(runtime);
+    let Session { seed, .. } = arguments.session;
+    let mut lab = Lab::new(arguments.session.library(), checkout, seed, |line| eprintln!("{}", text(line)))?;
+    let device = Session::announce(lab.device())?;
     lab.only(arguments.object.as_deref().unwrap_or_default());
     let families = if arguments.families.is_empty() { &Family::ALL[..] } else { &arguments.families };
     let mut counts = Vec::new();
     if arguments.markdown {
         let now = jiff::Timestamp::now().to_string();
         let date = now.split('T').next().unwrap_or_default();
-        println!("{}", introduction(&device, &arguments.aiter_commit, date, arguments.seed));
+        println!("{}", introduction(&device, &arguments.aiter_commit, date, seed));
     }
     for family in families {
         let report = family.run(&mut lab)?;

@@ -8,7 +8,7 @@ use super::f4gemm::shuffle_weight;
 use super::{Lab, Outcome, Tally};
 use crate::bf16gemm::SEMAPHORES;
 use crate::reference::{Allowed, Dot, Stored, bf16_product};
-use crate::{Bf16Choice, Bf16Gemm, Bf16Operands, Bf16Output, Bf16Shape, Bf16Tile, Result};
+use crate::{Bf16Choice, Bf16Gemm, Bf16Operands, Bf16Output, Bf16Tile, GemmShape, Result};
 
 pub(super) const FINDINGS: &[&str] = &[
     "The bias is read as bf16.",
@@ -29,10 +29,11 @@ pub(super) const BOUND: &str = "products of two bf16 are exact in f32; adding K 
 /// One case: the sizes, the parts of K for kernels that split, the bias and the format of the result.
 #[derive(Clone, Copy)]
 struct Case {
-    shape: Bf16Shape,
+    shape: GemmShape,
     split: usize,
     bias: bool,
-    stored: Stored,
+    /// Whether the result is f32; bf16 otherwise.
+    single: bool,
 }
 
 pub(super) fn run(lab: &mut Lab) -> Result<()> {
@@ -54,8 +55,8 @@ pub(super) fn run(lab: &mut Lab) -> Result<()> {
 
 /// The shapes: K minimum, M = 1, tails of M beside the tile edges, long K, every number of parts that matters.
 fn cases() -> Vec<Case> {
-    let case = |m, n, k, split, bias, stored| Case { shape: Bf16Shape { m, n, k }, split, bias, stored };
-    let (half, single) = (Stored::Bf16, Stored::F32);
+    let case = |m, n, k, split, bias, single| Case { shape: GemmShape { m, n, k }, split, bias, single };
+    let (half, single) = (false, true);
     vec![
         case(4, 256, 64, 1, false, half),
         case(1, 256, 192, 3, false, half),
@@ -83,7 +84,7 @@ fn cases() -> Vec<Case> {
 fn excluded(tile: &Bf16Tile, case: &Case) -> Option<&'static str> {
     if case.bias && !tile.bias {
         Some("the manifest says that the kernel adds no bias")
-    } else if case.stored == Stored::F32 && !tile.bias {
+    } else if case.single && !tile.bias {
         Some("the kernel stores bf16 only")
     } else if case.split == 1 && tile.split_k {
         Some("a kernel that splits K counts on a semaphore even when it does not, and does not leave it zero")
@@ -100,8 +101,9 @@ impl Case {
 }
 
 fn compare(lab: &mut Lab, tile: &Bf16Tile, case: &Case) -> Result<Outcome> {
-    let Bf16Shape { m, n, k } = case.shape;
-    let mut codes = |len: usize| (0..len).map(|_| bf16::from_f32_rne(lab.normal())).collect::<Vec<u16>>();
+    let GemmShape { m, n, k } = case.shape;
+    let mut codes =
+        |len: usize| (0..len).map(|_| bf16::from_f32_rne(lab.random().normal())).collect::<Vec<u16>>();
     let (a, b, bias) = (codes(m * k), codes(n * k), codes(n));
     let device_a = lab.upload(&a)?;
     let device_b = if tile.shuffled {
@@ -129,27 +131,16 @@ fn compare(lab: &mut Lab, tile: &Bf16Tile, case: &Case) -> Result<Outcome> {
         }
         tally
     };
-    let outcome = match case.stored {
-        Stored::Bf16 | Stored::Bf16Truncated => {
-            let mut out = lab.output::<u16>(m * n)?;
-            family.launch(
-                choice,
-                case.shape,
-                operands(Bf16Output::Bf16(out.as_mut_slice()?)),
-                lab.stream(),
-            )?;
-            lab.finish(&out, |out| tally(&mut out.iter().map(|&code| f64::from(bf16::to_f32(code)))))?
-        }
-        Stored::F32 => {
-            let mut out = lab.output::<f32>(m * n)?;
-            family.launch(
-                choice,
-                case.shape,
-                operands(Bf16Output::F32(out.as_mut_slice()?)),
-                lab.stream(),
-            )?;
-            lab.finish(&out, |out| tally(&mut out.iter().map(|&value| f64::from(value))))?
-        }
+    let outcome = if case.single {
+        let mut out = lab.output::<f32>(m * n)?;
+        let operands = operands(Bf16Output::F32(out.as_mut_slice()?));
+        family.launch(choice, case.shape, operands, lab.stream())?;
+        lab.finish(&out, |out| tally(&mut out.iter().map(|&value| f64::from(value))))?
+    } else {
+        let mut out = lab.output::<u16>(m * n)?;
+        let operands = operands(Bf16Output::Bf16(out.as_mut_slice()?));
+        family.launch(choice, case.shape, operands, lab.stream())?;
+        lab.finish(&out, |out| tally(&mut out.iter().map(|&code| f64::from(bf16::to_f32(code)))))?
     };
     if semaphores.to_vec()?.iter().any(|&count| count != 0) {
         return Ok(Outcome::Failed("the semaphores are not zero again".to_owned()));
@@ -170,24 +161,18 @@ fn allowed(dot: &Dot, added: f64, case: &Case) -> Allowed {
     let accumulated = (steps + 1.0) * unit * sum;
     let value = dot.value + added;
     if case.split == 1 {
-        return Allowed::new(value, accumulated, case.stored);
+        let stored = if case.single { Stored::F32 } else { Stored::Bf16 };
+        return Allowed::new(value, accumulated, stored);
     }
     let parts = case.split as f64;
-    let rounding = match case.stored {
-        Stored::Bf16 => 2.0_f64.powi(-8),
-        Stored::Bf16Truncated => 2.0_f64.powi(-7),
-        Stored::F32 => unit,
-    };
+    let rounding = if case.single { unit } else { 2.0_f64.powi(-8) };
     let largest = (sum + accumulated) * (1.0 + rounding).powf(2.0 * parts);
     Allowed { value, distance: accumulated + 2.0 * parts * rounding * largest }
 }
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let format = match self.stored {
-            Stored::Bf16 | Stored::Bf16Truncated => "bf16",
-            Stored::F32 => "f32",
-        };
+        let format = if self.single { "f32" } else { "bf16" };
         write!(f, "{} split {} {format}", self.shape, self.split)?;
         if self.bias { write!(f, " bias") } else { Ok(()) }
     }

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use peers::Tally;
+
 use super::Evidence;
-use crate::reference::Allowed;
 
 /// One object on one shape.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,48 +37,6 @@ pub enum Outcome {
     Excluded(String),
     /// The kernel could not be launched, or was stopped, or wrote outside its output.
     Failed(String),
-}
-
-/// A comparison, element by element.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Tally {
-    /// Elements compared.
-    pub elements: usize,
-    /// Elements farther from the exact value than the bound.
-    pub wrong: usize,
-    /// The largest distance from the exact value.
-    pub worst_error: f64,
-    /// The largest share of its bound that an element used.
-    pub worst_usage: f64,
-    /// The element with that share: name, found, exact value.
-    pub worst: Option<(String, f64, f64)>,
-}
-
-impl Tally {
-    /// Compares one element; `name` is asked for only when it is the worst so far.
-    pub fn add(&mut self, allowed: Allowed, found: f64, name: impl FnOnce() -> String) {
-        let usage = allowed.usage(found);
-        let error = (found - allowed.value).abs();
-        self.elements += 1;
-        self.wrong += usize::from(usage > 1.0);
-        self.worst_error = if error.is_nan() { f64::INFINITY } else { self.worst_error.max(error) };
-        if usage > self.worst_usage {
-            self.worst_usage = usage;
-            self.worst = Some((name(), found, allowed.value));
-        }
-    }
-}
-
-impl Tally {
-    /// Whether something was compared and nothing was out of bounds.
-    pub(super) fn is_right(&self) -> bool {
-        self.wrong == 0 && self.elements > 0
-    }
-
-    /// Of two comparisons of the same case, the one that used more of the bound.
-    pub(super) fn worse(self, other: Self) -> Self {
-        if other.worst_usage > self.worst_usage { other } else { self }
-    }
 }
 
 impl Outcome {
@@ -119,14 +78,7 @@ impl fmt::Display for Verdict {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Outcome::Compared(tally) => {
-                let Tally { elements, wrong, worst_usage, worst, .. } = tally;
-                write!(f, "{elements} elements, {wrong} out of bounds, {worst_usage:.3} of the bound")?;
-                match worst {
-                    Some((name, found, exact)) => write!(f, ", worst {name}: {found:e} for {exact:e}"),
-                    None => Ok(()),
-                }
-            }
+            Outcome::Compared(tally) => tally.fmt(f),
             Outcome::Timed { right_in, wrong, evidence, .. } => {
                 write!(f, "right when {right_in}")?;
                 for (schedule, what) in wrong {

@@ -5,7 +5,7 @@ use numerics::layout::{ScaleShuffle, WeightShuffle};
 
 use super::{Lab, Outcome, Tally};
 use crate::reference::{Allowed, Dot, Mxfp4Matrix, Stored, mxfp4_product};
-use crate::{F4Choice, F4Gemm, F4Operands, F4Shape, F4Tile, Result};
+use crate::{F4Choice, F4Gemm, F4Operands, F4Tile, GemmShape, Result};
 
 pub(super) const FINDINGS: &[&str] = &[
     "The sizes are rounded up to what a kernel can do: 192x256, 224x256, 256x256 and 128x512 store whole tiles of \
@@ -23,7 +23,7 @@ pub(super) const BOUND: &str = "block sums are exact in f32; adding K/32 of them
 /// One case: the sizes, how K is split, and the weight.
 #[derive(Clone, Copy)]
 struct Case {
-    shape: F4Shape,
+    shape: GemmShape,
     log2_split: u32,
     alpha: f32,
 }
@@ -42,7 +42,7 @@ pub(super) fn run(lab: &mut Lab) -> Result<()> {
 
 /// The shapes: K minimum, M = 1, tails of M beside every tile edge, tails of N, long K, split K, alpha.
 fn cases() -> Vec<Case> {
-    let plain = |m, n, k| Case { shape: F4Shape { m, n, k }, log2_split: 0, alpha: 1.0 };
+    let plain = |m, n, k| Case { shape: GemmShape { m, n, k }, log2_split: 0, alpha: 1.0 };
     vec![
         plain(1, 1024, 256),
         plain(1, 512, 2048),
@@ -76,18 +76,19 @@ fn excluded(tile: &F4Tile, case: &Case) -> Option<&'static str> {
 impl Case {
     /// The case with its sizes rounded up to what the kernel can do.
     fn within(self, tile: &F4Tile) -> Self {
-        let (limits, F4Shape { m, n, k }) = (tile.limits(), self.shape);
+        let (limits, GemmShape { m, n, k }) = (tile.limits(), self.shape);
         let (m, n) = (m.next_multiple_of(limits.m_multiple), n.next_multiple_of(limits.n_multiple));
-        Self { shape: F4Shape { m, n, k: k.max(limits.k_minimum) }, ..self }
+        Self { shape: GemmShape { m, n, k: k.max(limits.k_minimum) }, ..self }
     }
 }
 
 fn compare(lab: &mut Lab, tile: &F4Tile, case: &Case) -> Result<Outcome> {
-    let F4Shape { m, n, k } = case.shape;
+    let GemmShape { m, n, k } = case.shape;
     let groups = k / 32;
-    let (a, b) = (lab.bytes(m * k / 2), lab.bytes(n * k / 2));
+    let (a, b) = (lab.random().bytes(m * k / 2), lab.random().bytes(n * k / 2));
     // Seven octaves on either side, so that the blocks of one sum differ by up to 2^12 and cancel in part.
-    let mut scales = |rows: usize| (0..rows * groups).map(|_| 124 + lab.below(7) as u8).collect::<Vec<_>>();
+    let mut scales =
+        |rows: usize| (0..rows * groups).map(|_| 124 + lab.random().below(7) as u8).collect::<Vec<_>>();
     let (a_scale, b_scale) = (scales(m), scales(n));
 
     let device_a = lab.upload(&a)?;

@@ -169,22 +169,22 @@ struct Problem {
 impl Problem {
     fn new(lab: &mut Lab, shape: Case) -> Self {
         let MoeShape { tokens, model, inner, experts, k } = shape;
-        let x = lab.bytes(tokens * model / 2);
-        let gate_up = lab.bytes(experts * inner * model);
-        let down = lab.bytes(experts * model * inner / 2);
+        let x = lab.random().bytes(tokens * model / 2);
+        let gate_up = lab.random().bytes(experts * inner * model);
+        let down = lab.random().bytes(experts * model * inner / 2);
         // Scales that keep gate and up near 1, where the activation is curved.
         let mut scales =
-            |len: usize, first: u8| (0..len).map(|_| first + lab.below(4) as u8).collect::<Vec<_>>();
+            |len: usize, first: u8| (0..len).map(|_| first + lab.random().below(4) as u8).collect::<Vec<_>>();
         let x_scale = scales(tokens * model / BLOCK, 124);
         let gate_up_scale = scales(experts * 2 * inner * model / BLOCK, 119);
         let down_scale = scales(experts * model * inner / BLOCK, 122);
         let mut choices = Vec::new();
         for _ in 0..tokens {
             // A random rotation gives k different experts.
-            let first = lab.below(experts as u32);
+            let first = lab.random().below(experts as u32);
             choices.extend((0..k as u32).map(|place| (first + place) % experts as u32));
         }
-        let weights = (0..tokens * k).map(|_| 0.1 + lab.below(900) as f32 / 1000.0).collect();
+        let weights = (0..tokens * k).map(|_| 0.1 + lab.random().below(900) as f32 / 1000.0).collect();
         Self { shape, x, x_scale, gate_up, gate_up_scale, down, down_scale, choices, weights }
     }
 

@@ -7,7 +7,7 @@ use numerics::{bf16, e4m3};
 use super::f4gemm::shuffle_weight;
 use super::{Lab, Outcome, Tally};
 use crate::reference::{Allowed, Dot, FP8_BLOCK, Stored, fp8_block_product};
-use crate::{Fp8Choice, Fp8Gemm, Fp8Operands, Fp8Shape, Fp8Tile, Result};
+use crate::{Fp8Choice, Fp8Gemm, Fp8Operands, Fp8Tile, GemmShape, Result};
 
 pub(super) const FINDINGS: &[&str] = &[
     "bf16 results are cut off, not rounded (v_perm_b32 with 0x07060302): twice the error of rounding, always towards \
@@ -23,7 +23,7 @@ pub(super) const BOUND: &str = "products of two e4m3 are exact in f32; the 128 o
 /// One case: the sizes, the parts of K and the bias.
 #[derive(Clone, Copy)]
 struct Case {
-    shape: Fp8Shape,
+    shape: GemmShape,
     split: usize,
     bias: bool,
 }
@@ -39,7 +39,7 @@ pub(super) fn run(lab: &mut Lab) -> Result<()> {
 
 /// The shapes: K minimum, M = 1, tails of M beside the tile edges, long K, splits with equal and unequal parts.
 fn cases() -> Vec<Case> {
-    let case = |m, n, k, split, bias| Case { shape: Fp8Shape { m, n, k }, split, bias };
+    let case = |m, n, k, split, bias| Case { shape: GemmShape { m, n, k }, split, bias };
     vec![
         case(1, 256, 128, 1, false),
         case(1, 128, 2048, 1, false),
@@ -60,14 +60,15 @@ fn cases() -> Vec<Case> {
 }
 
 fn compare(lab: &mut Lab, tile: &Fp8Tile, case: &Case) -> Result<Outcome> {
-    let Fp8Shape { m, n, k } = case.shape;
+    let GemmShape { m, n, k } = case.shape;
     let blocks = k / FP8_BLOCK;
     let mut codes =
-        |len: usize| (0..len).map(|_| e4m3::from_f32_rne(lab.normal() * 32.0)).collect::<Vec<u8>>();
+        |len: usize| (0..len).map(|_| e4m3::from_f32_rne(lab.random().normal() * 32.0)).collect::<Vec<u8>>();
     let (a, b) = (codes(m * k), codes(n * k));
-    let mut scales = |len: usize| (0..len).map(|_| 0.01 + lab.normal().abs() / 64.0).collect::<Vec<f32>>();
+    let mut scales =
+        |len: usize| (0..len).map(|_| 0.01 + lab.random().normal().abs() / 64.0).collect::<Vec<f32>>();
     let (a_scale, b_scale) = (scales(m * blocks), scales(n / FP8_BLOCK * blocks));
-    let bias: Vec<f32> = (0..n).map(|_| if case.bias { lab.normal() * 16.0 } else { 0.0 }).collect();
+    let bias: Vec<f32> = (0..n).map(|_| if case.bias { lab.random().normal() * 16.0 } else { 0.0 }).collect();
     let by_block: Vec<f32> = (0..m * blocks).map(|index| a_scale[index % m * blocks + index / m]).collect();
 
     let device_a = lab.upload(&a)?;

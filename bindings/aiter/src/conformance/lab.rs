@@ -1,8 +1,7 @@
 //! The device and the random numbers of a conformance run.
 
 use hip::{Device, DeviceBuffer, GuardedBuffer, LibraryChoice, Runtime, RuntimeKind, Stream};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use peers::Random;
 
 use super::schedule::{self, Schedule};
 use super::{Evidence, Line, Outcome, Tally, evidence};
@@ -22,7 +21,7 @@ pub struct Lab {
     session: Session,
     seed: u64,
     filter: String,
-    random: ChaCha8Rng,
+    random: Random,
     lines: Vec<Line>,
     progress: fn(&Line),
     /// An object, and how many of its cases were watched.
@@ -48,7 +47,7 @@ impl Lab {
     /// HIP's.
     pub fn new(library: LibraryChoice, checkout: Checkout, seed: u64, progress: fn(&Line)) -> Result<Self> {
         let session = Session::open(&library, &checkout)?;
-        let random = ChaCha8Rng::seed_from_u64(seed);
+        let random = Random::new(seed, "");
         let (filter, lines) = (String::new(), Vec::new());
         let watched = (String::new(), 0);
         let schedule = None;
@@ -115,14 +114,11 @@ impl Lab {
         if !object.contains(&self.filter) {
             return Ok(());
         }
-        let name = object.bytes().chain(shape.bytes());
-        let seed = name.fold(self.seed, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(17)
-        });
+        let inputs = Random::new(self.seed, &format!("{object}{shape}"));
         let outcome = if self.device().runtime().kind() == RuntimeKind::Virtual {
-            self.in_schedules(&object, schedules, seed, &mut run)?
+            self.in_schedules(&object, schedules, &inputs, &mut run)?
         } else {
-            self.once(None, seed, &mut run)?
+            self.once(None, &inputs, &mut run)?
         };
         let line = Line { object, shape, outcome };
         (self.progress)(&line);
@@ -135,13 +131,13 @@ impl Lab {
         &mut self,
         object: &str,
         schedules: &[Schedule],
-        seed: u64,
+        inputs: &Random,
         run: &mut Run<'_>,
     ) -> Result<Outcome> {
         let mut right: Option<(Tally, Schedule)> = None;
         let mut wrong: Vec<(Schedule, Outcome)> = Vec::new();
         for schedule in schedules {
-            match self.once(Some(*schedule), seed, run)? {
+            match self.once(Some(*schedule), inputs, run)? {
                 Outcome::Compared(tally) if tally.is_right() => {
                     right = Some(match right {
                         Some((before, first)) => (before.worse(tally), first),
@@ -154,7 +150,7 @@ impl Lab {
         }
         if right.is_none() {
             for schedule in schedule::TIMED {
-                if let Outcome::Compared(tally) = self.once(Some(schedule), seed, run)?
+                if let Outcome::Compared(tally) = self.once(Some(schedule), inputs, run)?
                     && tally.is_right()
                 {
                     right = Some((tally, schedule));
@@ -170,7 +166,7 @@ impl Lab {
         if wrong.is_empty() {
             return Ok(Outcome::Compared(right));
         }
-        let evidence = self.watch(object, right_in, seed, run)?;
+        let evidence = self.watch(object, right_in, inputs, run)?;
         let wrong = wrong.into_iter().map(|(schedule, outcome)| (schedule.name, outcome.to_string()));
         Ok(Outcome::Timed { right, right_in: right_in.name, wrong: wrong.collect(), evidence })
     }
@@ -180,7 +176,7 @@ impl Lab {
         &mut self,
         object: &str,
         schedule: Schedule,
-        seed: u64,
+        inputs: &Random,
         run: &mut Run<'_>,
     ) -> Result<Vec<Evidence>> {
         if self.watched.0 != object {
@@ -191,7 +187,7 @@ impl Lab {
         }
         self.watched.1 += 1;
         self.device().runtime().set_option("races", "1")?;
-        let outcome = self.once(Some(schedule), seed, run);
+        let outcome = self.once(Some(schedule), inputs, run);
         let evidence = evidence::of_last_launch(&self.device().runtime());
         self.device().runtime().set_option("races", "0")?;
         outcome?;
@@ -202,12 +198,12 @@ impl Lab {
     ///
     /// # Errors
     /// A device that cannot be used again.
-    fn once(&mut self, schedule: Option<Schedule>, seed: u64, run: &mut Run<'_>) -> Result<Outcome> {
+    fn once(&mut self, schedule: Option<Schedule>, inputs: &Random, run: &mut Run<'_>) -> Result<Outcome> {
         if let Some(schedule) = schedule {
             schedule.set(&self.device().runtime())?;
         }
         self.schedule = schedule;
-        self.random = ChaCha8Rng::seed_from_u64(seed);
+        self.random = inputs.clone();
         run(self).or_else(|error| {
             self.reset()?;
             Ok(Outcome::Failed(error.to_string()))
@@ -272,20 +268,9 @@ impl Lab {
         })
     }
 
-    pub(super) fn bytes(&mut self, len: usize) -> Vec<u8> {
-        let mut bytes = vec![0; len];
-        self.random.fill_bytes(&mut bytes);
-        bytes
-    }
-
-    /// A number from 0 to `end`, exclusive.
-    pub(super) fn below(&mut self, end: u32) -> u32 {
-        ((u64::from(self.random.next_u32()) * u64::from(end)) >> 32) as u32
-    }
-
-    /// A number with a bell-shaped distribution of variance 1: the sum of twelve uniform ones, less 6.
-    pub(super) fn normal(&mut self) -> f32 {
-        (0..12).map(|_| self.random.next_u32() as f32 / 4_294_967_296.0).sum::<f32>() - 6.0
+    /// The generator of the case's inputs.
+    pub(super) fn random(&mut self) -> &mut Random {
+        &mut self.random
     }
 
     fn reset(&mut self) -> Result<()> {

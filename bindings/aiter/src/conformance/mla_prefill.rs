@@ -157,7 +157,7 @@ impl Problem {
         // Every other page belongs to nobody, and the pages of a sequence are in no order.
         let mut pages: Vec<i32> = (0..2 * used as i32).collect();
         for index in (1..pages.len()).rev() {
-            pages.swap(index, lab.below(index as u32 + 1) as usize);
+            pages.swap(index, lab.random().below(index as u32 + 1) as usize);
         }
         pages.truncate(used);
         Self { case: *case, q, q_codes, k, k_codes, v, v_codes, pages, heads_truth }

@@ -44,7 +44,7 @@ impl Problem {
         let (kv, kv_codes) = numbers(lab, row.kv, 2 * total * MLA_KEY);
         let mut pages: Vec<i32> = (0..2 * total as i32).collect();
         for index in (1..pages.len()).rev() {
-            pages.swap(index, lab.below(index as u32 + 1) as usize);
+            pages.swap(index, lab.random().below(index as u32 + 1) as usize);
         }
         pages.truncate(total);
         let mut page_start = vec![0_i32];
@@ -174,12 +174,12 @@ pub(super) fn numbers(lab: &mut Lab, format: MlaFormat, len: usize) -> (Vec<f64>
     for _ in 0..len {
         match format {
             MlaFormat::Bf16 => {
-                let code = bf16::from_f32_rne(lab.normal());
+                let code = bf16::from_f32_rne(lab.random().normal());
                 values.push(f64::from(bf16::to_f32(code)));
                 codes.extend(code.to_le_bytes());
             }
             MlaFormat::Fp8 => {
-                let code = e4m3::from_f32_rne(lab.normal());
+                let code = e4m3::from_f32_rne(lab.random().normal());
                 values.push(f64::from(e4m3::to_f32(code)));
                 codes.push(code);
             }

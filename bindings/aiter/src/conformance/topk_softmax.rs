@@ -56,7 +56,7 @@ fn cases() -> Vec<Case> {
 fn compare(lab: &mut Lab, row: &TopkRow, case: &Case) -> Result<Outcome> {
     let (experts, k) = (row.experts, row.k);
     let shape = TopkShape { tokens: case.tokens, experts, k, stride: k + case.padding };
-    let values: Vec<f32> = (0..case.tokens * experts).map(|_| lab.normal() * case.spread).collect();
+    let values: Vec<f32> = (0..case.tokens * experts).map(|_| lab.random().normal() * case.spread).collect();
     let codes: Vec<u16> = values.iter().map(|&value| bf16::from_f32_rne(value)).collect();
     let gating: Vec<f64> = if row.bf16 {
         codes.iter().map(|&code| f64::from(bf16::to_f32(code))).collect()

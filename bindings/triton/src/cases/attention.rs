@@ -1,8 +1,8 @@
 //! Attention forward, with and without a causal mask.
 
 use super::{Case, Operand, Random, bf16s, size, tiles, to_bytes_u16};
-use crate::bound::{HALF_UNIT, QUOTIENT, SMALLEST, UNIT};
 use crate::{Allowed, Kernel, Result, Stored, Tally};
+use peers::{HALF_UNIT, QUOTIENT, SMALLEST, UNIT};
 
 /// Relative error of rounding to the nearest bf16, which has 8 significant bits.
 const HALF_UNIT_BF16: f64 = 1.0 / 256.0;

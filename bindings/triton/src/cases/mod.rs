@@ -6,10 +6,9 @@
 mod attention;
 mod product;
 mod quantise;
-mod random;
 mod rows;
 
-pub use random::Random;
+pub use peers::Random;
 
 use crate::{Error, Kernel, Result, Tally};
 

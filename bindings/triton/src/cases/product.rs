@@ -3,8 +3,8 @@
 use numerics::{bf16, e2m1, e4m3, e5m2, e8m0, f16};
 
 use super::{Case, Operand, Random, bf16s, f32s, size, tiles, to_bytes_u16, words};
-use crate::bound::{SMALLEST, UNIT};
 use crate::{Allowed, Error, Kernel, Result, Stored, Tally};
+use peers::{SMALLEST, UNIT};
 
 /// Elements that share one E8M0 scale.
 const BLOCK: usize = 32;
@@ -232,7 +232,7 @@ fn mxfp4_products(a: (&[u8], &[u8]), b: (&[u8], &[u8]), k: usize) -> Vec<Allowed
 
 fn compare(allowed: &[Allowed], bytes: &[u8], columns: usize, stored: Stored) -> Tally {
     let found: Vec<f64> = match stored {
-        Stored::Bf16 => bf16s(bytes).map(f64::from).collect(),
+        Stored::Bf16 | Stored::Bf16Truncated => bf16s(bytes).map(f64::from).collect(),
         Stored::F32 => f32s(bytes).map(f64::from).collect(),
         Stored::I32 => words(bytes).map(|word| f64::from(word as i32)).collect(),
     };

@@ -4,8 +4,8 @@ use numerics::mx::{self, Mxfp4Rule, ScaleRounding};
 use numerics::{bf16, e4m3};
 
 use super::{Case, Operand, Random, f32s, size, tiles, to_bytes_u16};
-use crate::bound::QUOTIENT;
 use crate::{Allowed, Kernel, Result, Tally};
+use peers::QUOTIENT;
 
 /// Largest finite e4m3.
 const LARGEST: f64 = 448.0;

@@ -1,8 +1,8 @@
 //! Element-wise kernels, reductions, scans and sorts.
 
 use super::{Case, Operand, Random, f32s, multiples, size, tiles, to_bytes_f32, to_bytes_i32, words};
-use crate::bound::{HALF_UNIT, QUOTIENT, SMALLEST, UNIT};
 use crate::{Allowed, Kernel, Result, Stored, Tally};
+use peers::{HALF_UNIT, QUOTIENT, SMALLEST, UNIT};
 
 /// One f32 addition: exactly what the host's gives.
 pub(super) fn vector_add(kernel: &Kernel, random: &mut Random) -> Result<Vec<Case>> {

@@ -9,7 +9,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 pub struct Random(ChaCha8Rng);
 
 impl Random {
-    /// The generator of a seed and a kernel's name: a kernel's inputs do not depend on which others run.
+    /// The generator of a seed and the name of a kernel or a case: its inputs do not depend on which others run.
     pub fn new(seed: u64, name: &str) -> Self {
         let seed = name.bytes().fold(seed, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(17)
@@ -17,29 +17,33 @@ impl Random {
         Self(ChaCha8Rng::seed_from_u64(seed))
     }
 
-    pub(super) fn word(&mut self) -> u32 {
+    /// 32 random bits.
+    pub fn word(&mut self) -> u32 {
         self.0.next_u32()
     }
 
     /// A number from 0 to `end`, exclusive.
-    pub(super) fn below(&mut self, end: u32) -> u32 {
+    pub fn below(&mut self, end: u32) -> u32 {
         ((u64::from(self.0.next_u32()) * u64::from(end)) >> 32) as u32
     }
 
     /// A number with a bell-shaped distribution of variance 1: the sum of twelve uniform ones, less 6.
-    pub(super) fn normal(&mut self) -> f32 {
+    pub fn normal(&mut self) -> f32 {
         (0..12).map(|_| self.0.next_u32() as f32 / 4_294_967_296.0).sum::<f32>() - 6.0
     }
 
-    pub(super) fn normals(&mut self, len: usize) -> Vec<f32> {
+    /// `len` of [`normal`](Self::normal).
+    pub fn normals(&mut self, len: usize) -> Vec<f32> {
         (0..len).map(|_| self.normal()).collect()
     }
 
-    pub(super) fn bf16s(&mut self, len: usize) -> Vec<u16> {
+    /// The nearest bf16 of `len` of [`normal`](Self::normal).
+    pub fn bf16s(&mut self, len: usize) -> Vec<u16> {
         (0..len).map(|_| bf16::from_f32_rne(self.normal())).collect()
     }
 
-    pub(super) fn bytes(&mut self, len: usize) -> Vec<u8> {
+    /// `len` random bytes.
+    pub fn bytes(&mut self, len: usize) -> Vec<u8> {
         let mut bytes = vec![0; len];
         self.0.fill_bytes(&mut bytes);
         bytes

@@ -1,5 +1,15 @@
 //! Error bounds of single elements.
 
+/// Half a unit in the last place of an f32 in [1, 2): the relative error of one rounded operation.
+pub const HALF_UNIT: f64 = 1.0 / 16_777_216.0;
+/// The relative error of an addition that may also truncate, as matrix instructions may.
+pub const UNIT: f64 = 2.0 * HALF_UNIT;
+/// Smallest normal f32: what flushing one denormal result costs.
+pub const SMALLEST: f64 = f32::MIN_POSITIVE as f64;
+/// Relative error of an f32 quotient: 2.5 units in the last place, what OpenCL demands and LLVM's shorter expansion
+/// keeps to; a correctly rounded one is well inside.
+pub const QUOTIENT: f64 = 2.5 * UNIT;
+
 /// The format that a kernel stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stored {
@@ -9,6 +19,8 @@ pub enum Stored {
     Bf16Truncated,
     /// f32, as computed.
     F32,
+    /// i32, which has nothing to round.
+    I32,
 }
 
 impl Stored {
@@ -22,7 +34,7 @@ impl Stored {
         let exponent = ((magnitude.to_bits() >> 52) & 0x7ff) as i32 - 1023;
         let unit = 2.0_f64.powi(exponent.max(-126) - 7);
         match self {
-            Stored::F32 => 0.0,
+            Stored::F32 | Stored::I32 => 0.0,
             Stored::Bf16 => unit / 2.0,
             Stored::Bf16Truncated => unit,
         }
@@ -39,6 +51,11 @@ pub struct Allowed {
 }
 
 impl Allowed {
+    /// Exactly this value.
+    pub fn exact(value: f64) -> Self {
+        Self { value, distance: 0.0 }
+    }
+
     /// The device's f32 value is within `error` of `value` and is then stored once.
     ///
     /// A stored number is within half a unit (cut off: a unit) of the device's value, whose magnitude is at most
