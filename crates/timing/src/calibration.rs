@@ -9,10 +9,11 @@ use std::{
 use thiserror::Error;
 
 use crate::{
+    descent::descend,
     f4gemm::{Gemm, GemmError},
     fit::minimise,
     machine::{Constant, Machine, Rates},
-    predict::predict,
+    predict::{Replayed, predict},
     roofline::Baseline,
     sample::Sample,
     score::Score,
@@ -99,7 +100,7 @@ pub fn rows(path: &Path) -> Result<Vec<Row>, CalibrationError> {
 }
 
 /// Version of what the cache holds: another one is not read.
-const CACHE: &str = "sample-v3";
+const CACHE: &str = "sample-v4";
 
 /// The sample of a launch: from `cache`, or recorded with the code objects in `aiter` and put there.
 ///
@@ -127,11 +128,14 @@ pub fn sample(gemm: &Gemm, aiter: Option<&Path>, cache: &Path) -> Result<Sample,
 
 /// Modelled µs of each case.
 pub fn model(cases: &[&Case], rates: &Rates) -> Vec<f64> {
-    cases.iter().map(|case| predict(&case.sample, rates).time.microseconds()).collect()
+    cases
+        .iter()
+        .map(|case| predict(&case.sample, case.row.gemm.caches(), rates).time.microseconds())
+        .collect()
 }
 
 /// Fits the free constants of a machine to cases, from their values or, to know nothing of earlier fits, from their
-/// priors.
+/// priors: least mean deviation of the logarithms, so that large and small kernels, too slow and too fast count alike.
 pub fn fit(machine: &Machine, cases: &[&Case], evaluations: usize, from_prior: bool) -> (Machine, f64) {
     let names = machine.free();
     let begin = |constant: &Constant| {
@@ -148,17 +152,31 @@ pub fn fit(machine: &Machine, cases: &[&Case], evaluations: usize, from_prior: b
         }
         machine
     };
-    let found = minimise(&start, &bounds, evaluations, |values| {
-        let Ok(rates) = Rates::of(&with(values)) else { return f64::INFINITY };
-        cost(&model(cases, &rates), cases)
+    // What the last whole evaluation replayed: constants that only the assembly reads need no other replays.
+    let mut last: Vec<Replayed> = Vec::new();
+    let found = descend(&start, &bounds, evaluations, |values, single| {
+        let Ok(rates) = Rates::of(&with(values)) else { return vec![f64::INFINITY; cases.len()] };
+        let assembled = single.is_some_and(|j| Replayed::ASSEMBLED.contains(&names[j].as_str()));
+        let other: Vec<Replayed> = match assembled {
+            true => Vec::new(),
+            false => replay_all(cases, &rates),
+        };
+        let replayed = if assembled { &last } else { &other };
+        let residuals = replayed
+            .iter()
+            .zip(cases)
+            .map(|(replayed, case)| (replayed.assemble(&rates).time.microseconds() / case.row.measured).ln());
+        let residuals = residuals.collect();
+        if single.is_none() {
+            last = other;
+        }
+        residuals
     });
     (with(&found.at), found.cost)
 }
 
-/// Mean deviation of the logarithms: large and small kernels, too slow and too fast count alike.
-fn cost(modelled: &[f64], cases: &[&Case]) -> f64 {
-    let deviations = modelled.iter().zip(cases).map(|(us, case)| (us / case.row.measured).ln().abs());
-    deviations.sum::<f64>() / cases.len().max(1) as f64
+fn replay_all(cases: &[&Case], rates: &Rates) -> Vec<Replayed> {
+    cases.iter().map(|case| Replayed::new(&case.sample, case.row.gemm.caches(), rates)).collect()
 }
 
 /// Fits a baseline to rows.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{
-    sample::{Before, Sample},
+    sample::{Caches, Sample},
     units::Topology,
 };
 
@@ -134,12 +134,12 @@ impl Gemm {
     /// The state of the caches as AITER's tuner left it: inputs rotate, so a copy is still in the Infinity Cache only
     /// if all copies fit. What of the cache serves them, the rows show: N 1024, K 4096 is fast up to M 16 and slow
     /// from M 64 on.
-    pub fn before(&self) -> Before {
+    pub fn caches(&self) -> Caches {
         let inputs = self.bytes() - 2 * self.m * self.n;
         if ROTATION * inputs <= Topology::MI355X.infinity_cache_bytes / 8 * 7 {
-            Before::WarmInfinityCache
+            Caches::WarmInfinityCache
         } else {
-            Before::Cold
+            Caches::Cold
         }
     }
 
@@ -149,7 +149,7 @@ impl Gemm {
     /// [`GemmError`].
     pub fn sample(&self, aiter: &Path) -> Result<Sample, GemmError> {
         self.prepare(aiter, |device, module, kernel, launch| {
-            Sample::take(device, module, kernel, launch, self.before(), Topology::MI355X)
+            Sample::take(device, module, kernel, launch, Topology::MI355X)
         })
     }
 

@@ -22,6 +22,9 @@ pub struct Constant {
     /// Half the width of the 68 % interval that calibration found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<f64>,
+    /// The range that it may have, of a constant that was assumed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spread: Option<[f64; 2]>,
     /// Who says so.
     pub source: String,
     /// Why the model has it.
@@ -30,6 +33,17 @@ pub struct Constant {
     pub effect: String,
     /// When that was written down, year-month-day.
     pub date: String,
+}
+
+impl Constant {
+    /// The ends of the range that it may have: as assumed, or as its fit left open. None if it is known.
+    pub fn may_be(&self) -> Option<[f64; 2]> {
+        let fitted = self.error.map(|error| {
+            let [low, high] = self.bounds.unwrap_or([0.0, f64::INFINITY]);
+            [(self.value - error).max(low), (self.value + error).min(high)]
+        });
+        self.spread.or(fitted)
+    }
 }
 
 /// All constants by name.

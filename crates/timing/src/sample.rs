@@ -11,11 +11,13 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use emulator::{Device, Extent, Launch, LaunchError, Module, Needs, Recording, Touched};
 use serde::{Deserialize, Serialize};
 
-use crate::units::Topology;
+use crate::{machine::Rates, units::Topology};
 
 /// A launch, sampled.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
+    /// The kernel's name.
+    pub kernel: String,
     /// Workgroups.
     pub groups: u64,
     /// What a workgroup occupies.
@@ -75,17 +77,31 @@ pub struct Levels {
 /// The whole, in the fractions of [`Levels`].
 pub const ONE: u16 = 1 << 12;
 
-/// Cache state before a launch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Before {
-    /// Nothing of the operands is in L2 or Infinity Cache.
+/// What the caches hold of the operands when a launch begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Caches {
+    /// Nothing: what AITER's tuner measures with operands that rotate.
     Cold,
-    /// The Infinity Cache holds the operands, L2 does not.
+    /// The Infinity Cache has them, L2 does not.
     WarmInfinityCache,
+    /// What the same launch leaves behind: each L2 what its XCD reads if all of that fits, the Infinity Cache the
+    /// operands if they fit, and the translations of their addresses. No measured row is like that.
+    Hot,
+}
+
+impl Caches {
+    /// The machine's constants in this state.
+    pub fn rates(self, rates: &Rates) -> Rates {
+        match self {
+            Caches::Cold | Caches::WarmInfinityCache => *rates,
+            Caches::Hot => Rates { translation_cycles: 0.0, ..*rates },
+        }
+    }
 }
 
 impl Sample {
-    /// Runs prefixes of all workgroups and one whole workgroup of each class. What they store stays in memory.
+    /// Runs prefixes of all workgroups and one whole workgroup of each class. What they store is taken back.
     ///
     /// # Errors
     /// As [`Device::record`].
@@ -94,12 +110,11 @@ impl Sample {
         module: &Module,
         kernel: &str,
         launch: &Launch<'_>,
-        before: Before,
         topology: Topology,
     ) -> Result<Sample, LaunchError> {
         let [x, y, z] = launch.grid.map(u64::from);
-        let mut sample = Sample { groups: x * y * z, ..Sample::default() };
-        let mut plan = Plan { topology, before, groups: Vec::new(), classes: Vec::new() };
+        let mut sample = Sample { kernel: kernel.to_owned(), groups: x * y * z, ..Sample::default() };
+        let mut plan = Plan { topology, groups: Vec::new(), classes: Vec::new() };
         let extent = Extent::Prefix { accesses: prefix(device, module, kernel, launch)? };
         let mut kinds: HashMap<Vec<(u16, u64, u64, bool)>, u32> = HashMap::new();
         let mut first: Vec<[u32; 3]> = Vec::new();
@@ -138,6 +153,43 @@ impl Sample {
         plan.share(&mut sample, &whole);
         Ok(sample)
     }
+
+    /// A sharing as the caches' state makes it.
+    pub fn share(&self, share: u32, caches: Caches) -> Share {
+        let topology = Topology::MI355X;
+        let [in_cache, in_l2] = match caches {
+            Caches::Cold => [false; 2],
+            Caches::WarmInfinityCache => [true, false],
+            Caches::Hot => [
+                self.footprint + self.written <= topology.infinity_cache_bytes,
+                self.bytes_of_xcd() <= topology.l2_bytes as f64,
+            ],
+        };
+        let mut share = self.shares[share as usize].clone();
+        for levels in &mut share.0 {
+            levels.memory = if in_cache || in_l2 { 0 } else { levels.memory };
+            levels.xcd = if in_l2 { 0 } else { levels.xcd };
+        }
+        share
+    }
+
+    /// Bytes that an XCD reads and writes through its L2 in all turns together: distinct ones in each turn.
+    fn bytes_of_xcd(&self) -> f64 {
+        let mut bytes = 0.0;
+        for (turn, count) in &self.turns {
+            for (class, groups) in &turn.classes {
+                let touched = self.classes[*class as usize].recording.groups.iter().flat_map(|g| &g.touched);
+                for touched in touched {
+                    let share = &self.shares[turn.share as usize].0;
+                    let xcd = share.get(touched.allocation as usize).map_or(ONE, |levels| levels.xcd);
+                    let part = if touched.written { 1.0 } else { xcd as f64 / ONE as f64 };
+                    let lines = touched.lines as f64 * part;
+                    bytes += lines * emulator::LINE_BYTES as f64 * *groups as f64 * *count as f64;
+                }
+            }
+        }
+        bytes / Topology::MI355X.xcds as f64
+    }
 }
 
 /// Workgroups whose prefixes are run; what comes after is taken to go on like the last of them.
@@ -168,7 +220,6 @@ fn prefix(device: &Device, module: &Module, kernel: &str, launch: &Launch<'_>) -
 /// What all known workgroups touch, and their classes.
 struct Plan {
     topology: Topology,
-    before: Before,
     groups: Vec<Vec<Touched>>,
     classes: Vec<u32>,
 }
@@ -208,7 +259,7 @@ impl Plan {
                 }
             }
             let allocations = sums.keys().filter(|n| **n != u16::MAX).max().map_or(0, |last| *last + 1);
-            let levels = |n| sums.get(&n).map_or(Levels::default(), |sums| sums.levels(self.before));
+            let levels = |n| sums.get(&n).map_or(Levels::default(), |sums| sums.levels());
             let share = Share((0..allocations).map(levels).collect());
             let next = sample.shares.len() as u32;
             let index = *known.entry(share.clone()).or_insert(next);
@@ -253,18 +304,17 @@ struct Sums {
 }
 
 impl Sums {
-    fn levels(&self, before: Before) -> Levels {
+    fn levels(&self) -> Levels {
         // Rounded to 1/64, so that turns which hardly differ are one.
         let fraction = |part: f64, all: f64| {
             let sixty_fourths = if all > 0.0 { (64.0 * part / all).ceil() } else { 0.0 };
             (sixty_fourths as u16).min(64) * (ONE / 64)
         };
-        let warm = before == Before::WarmInfinityCache;
         Levels {
             compute_unit: fraction(self.group, self.moved),
             xcd: fraction(self.xcd, self.group),
             device: fraction(self.device, self.group),
-            memory: if warm { 0 } else { fraction(self.memory, self.group) },
+            memory: fraction(self.memory, self.group),
         }
     }
 }
@@ -325,7 +375,6 @@ mod tests {
     fn levels_count_each_line_once_where_it_is_shared() {
         let plan = Plan {
             topology: Topology::MI355X,
-            before: Before::Cold,
             groups: (0..16).map(|i| vec![touched(if i < 8 { 99 } else { i }, 4)]).collect(),
             classes: vec![0; 16],
         };

@@ -31,6 +31,11 @@ impl Ticks {
         Ticks(self.0.saturating_sub(other.0))
     }
 
+    /// Earlier by a time; 0 if that is before the beginning.
+    pub const fn less(self, by: Ticks) -> Ticks {
+        Ticks(self.0.saturating_sub(by.0))
+    }
+
     /// As nanoseconds of a clock.
     pub fn at(self, clock: Hertz) -> Nanoseconds {
         Nanoseconds(self.as_cycles() * 1e9 / clock.0)

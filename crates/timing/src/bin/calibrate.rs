@@ -1,16 +1,23 @@
 //! Calibrates the timing model: records what measured kernels execute, fits the machine's free constants, validates
 //! by leaving out shapes and kernels, and prints the residuals.
 
-use std::{path::PathBuf, process::ExitCode, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Instant,
+};
 
 use clap::{Parser, Subcommand};
 use timing::{
     calibration::{Case, REGIMES, Row, by_regime, fit, fit_baseline, folds, model, rows, sample},
+    envelope::{Calibrated, Errors},
     f4gemm::{Gemm, tiles},
     machine::{MI355X, Machine, Rates},
     predict::predict,
     roofline::Baseline,
     scatter::{Series, scatter},
+    score::Score,
 };
 
 /// Calibrates the timing model on measured rows.
@@ -60,6 +67,9 @@ enum Verb {
         /// Start from the constants' priors instead of their values.
         #[arg(long)]
         from_prior: bool,
+        /// An envelope to write the ranges of these rows' launches to.
+        #[arg(long)]
+        envelope: Option<PathBuf>,
     },
     /// Models the kernels that a baseline finds most plausible for each shape: is the one that was measured to be
     /// the fastest among the model's first?
@@ -83,6 +93,9 @@ enum Verb {
         /// (N, K) (jackknife).
         #[arg(long)]
         out: Option<PathBuf>,
+        /// An envelope to write the errors of left-out rows to.
+        #[arg(long)]
+        envelope: Option<PathBuf>,
         /// Sets that (N, K) and kernels are split into.
         #[arg(long, default_value_t = 5)]
         folds: usize,
@@ -124,7 +137,7 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
             }
         }
         Verb::Choose { tiles } => choose(args, &machine, &cases, *tiles)?,
-        Verb::Fit { out, evaluations, from_prior } => {
+        Verb::Fit { out, evaluations, from_prior, envelope } => {
             let all: Vec<&Case> = cases.iter().collect();
             let (fitted, cost) = fit(&machine, &all, *evaluations, *from_prior);
             std::fs::write(out, toml::to_string(&fitted)?)?;
@@ -133,9 +146,17 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
             }
             println!("mean deviation {:.4} after {:.0} s", cost, started.elapsed().as_secs_f64());
             predictions(&fitted, &cases, false)?;
+            if let Some(path) = envelope {
+                ranges(path, &cases)?;
+            }
         }
-        Verb::Validate { evaluations, folds, thin, small, out } => {
-            let moved = validate(&machine, &cases, *evaluations, *folds, *thin, *small)?;
+        Verb::Validate { evaluations, folds, thin, small, out, envelope } => {
+            let (moved, errors) = validate(&machine, &cases, *evaluations, *folds, *thin, *small)?;
+            if let Some(path) = envelope {
+                let mut envelope = read(path)?;
+                [envelope.known, envelope.unknown] = errors;
+                std::fs::write(path, toml::to_string(&envelope)?)?;
+            }
             if let Some(out) = out {
                 std::fs::write(out, toml::to_string(&with_errors(&machine, &moved))?)?;
             }
@@ -154,7 +175,7 @@ fn predictions(machine: &Machine, cases: &[Case], residuals: bool) -> Result<(),
     if residuals {
         for (case, us) in cases.iter().zip(&predicted) {
             let Row { gemm, measured, .. } = &case.row;
-            let p = predict(&case.sample, &rates);
+            let p = predict(&case.sample, case.row.gemm.caches(), &rates);
             println!(
                 "{:+6.1}% {us:9.2} {measured:9.2} M{} N{} K{} {}x{} groups {} turns {} classes {} mfma {:.2} clock {:.2} wb {:.2}",
                 100.0 * (us / measured - 1.0),
@@ -187,7 +208,12 @@ fn draw(machine: &Machine, cases: &[Case]) -> Result<String, Box<dyn std::error:
             points: cases
                 .iter()
                 .filter(|case| (*low..=*high).contains(&case.row.gemm.m))
-                .map(|case| (case.row.measured, predict(&case.sample, &rates).time.microseconds()))
+                .map(|case| {
+                    (
+                        case.row.measured,
+                        predict(&case.sample, case.row.gemm.caches(), &rates).time.microseconds(),
+                    )
+                })
                 .collect(),
         })
         .collect();
@@ -234,10 +260,10 @@ fn choose(
         let estimate = |gemm: &Gemm| Baseline::Tiled.microseconds(gemm, &baseline);
         others.sort_by(|a, b| estimate(a).total_cmp(&estimate(b)));
         others.truncate(count.saturating_sub(1));
-        let own = predict(&case.sample, &rates).time;
+        let own = predict(&case.sample, case.row.gemm.caches(), &rates).time;
         let mut faster = Vec::new();
         for gemm in &others {
-            let time = predict(&sample(gemm, Some(aiter), &args.cache)?, &rates).time;
+            let time = predict(&sample(gemm, Some(aiter), &args.cache)?, gemm.caches(), &rates).time;
             if time < own {
                 faster.push((time.microseconds(), gemm.tile_m, gemm.tile_n));
             }
@@ -269,6 +295,9 @@ fn choose(
     Ok(())
 }
 
+/// The machines of the fits without some (N, K), and errors of rows without their (N, K), without their kernel.
+type Validated = (Vec<Machine>, [Vec<Errors>; 2]);
+
 fn validate(
     machine: &Machine,
     cases: &[Case],
@@ -276,7 +305,7 @@ fn validate(
     sets: usize,
     thin: usize,
     small: usize,
-) -> Result<Vec<Machine>, Box<dyn std::error::Error>> {
+) -> Result<Validated, Box<dyn std::error::Error>> {
     let shapes = folds(cases, sets, |case| (case.row.gemm.n, case.row.gemm.k));
     let tile = |case: &Case| (case.row.gemm.tile_m, case.row.gemm.tile_n);
     let kernels = folds(cases, usize::MAX, |case| {
@@ -284,15 +313,26 @@ fn validate(
         (rows >= small).then_some(tile(case))
     });
     let mut by_shape = Vec::new();
+    let mut errors = [const { Vec::new() }; 2];
     for (name, left_out) in [("left-out (N,K)", shapes), ("left-out kernel", kernels)] {
         let mut predicted = vec![f64::NAN; cases.len()];
         let mut base = [vec![f64::NAN; cases.len()], vec![f64::NAN; cases.len()]];
-        for out in &left_out {
-            let rest: Vec<&Case> =
-                cases.iter().enumerate().filter(|(i, _)| !out.contains(i)).map(|(_, case)| case).collect();
-            let thinned: Vec<&Case> = rest.iter().copied().step_by(thin.max(1)).collect();
+        let rest = |out: &[usize]| -> Vec<&Case> {
+            cases.iter().enumerate().filter(|(i, _)| !out.contains(i)).map(|(_, case)| case).collect()
+        };
+        let fits = each(&left_out, |out| {
+            let at = Instant::now();
+            let thinned: Vec<&Case> = rest(out).into_iter().step_by(thin.max(1)).collect();
             let (fitted, cost) = fit(machine, &thinned, evaluations, true);
-            eprintln!("{name}: {} left out, fitted to {} with deviation {cost:.4}", out.len(), thinned.len());
+            let seconds = at.elapsed().as_secs_f64();
+            eprintln!(
+                "{name}: {} left out, fitted to {} with deviation {cost:.4} in {seconds:.0} s",
+                out.len(),
+                thinned.len()
+            );
+            fitted
+        });
+        for (out, fitted) in left_out.iter().zip(fits) {
             let rates = Rates::of(&fitted)?;
             if name.contains("(N,K)") {
                 by_shape.push(fitted);
@@ -301,7 +341,7 @@ fn validate(
             for (i, us) in out.iter().zip(model(&mine, &rates)) {
                 predicted[*i] = us;
             }
-            let rows: Vec<&Row> = rest.iter().map(|case| &case.row).collect();
+            let rows: Vec<&Row> = rest(out).iter().map(|case| &case.row).collect();
             for (baseline, base) in [Baseline::Roofline, Baseline::Tiled].into_iter().zip(&mut base) {
                 let parameters = fit_baseline(baseline, &rows);
                 for i in out {
@@ -309,12 +349,69 @@ fn validate(
                 }
             }
         }
+        errors[!name.contains("(N,K)") as usize] = by_duration(cases, &predicted);
         println!("{name}: {} fits", left_out.len());
         table("model", cases, &predicted);
         table("Roofline", cases, &base[0]);
         table("Tiled", cases, &base[1]);
     }
-    Ok(by_shape)
+    Ok((by_shape, errors))
+}
+
+/// Applies `work` to each set, on two threads.
+fn each<T: Send>(sets: &[Vec<usize>], work: impl Fn(&[usize]) -> T + Sync) -> Vec<T> {
+    let next = AtomicUsize::new(0);
+    let mut done: Vec<(usize, T)> = std::thread::scope(|scope| {
+        let thread = || {
+            let mut done = Vec::new();
+            while let at = next.fetch_add(1, Ordering::Relaxed)
+                && let Some(set) = sets.get(at)
+            {
+                done.push((at, work(set)));
+            }
+            done
+        };
+        let threads = [scope.spawn(thread), scope.spawn(thread)];
+        threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
+    });
+    done.sort_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Modelled µs from which rows are scored apart.
+const DURATIONS: [f64; 5] = [0.0, 8.0, 16.0, 64.0, 512.0];
+
+/// Errors of left-out rows by modelled time.
+fn by_duration(cases: &[Case], predicted: &[f64]) -> Vec<Errors> {
+    let ends = DURATIONS[1..].iter().copied().chain([f64::INFINITY]);
+    let errors = DURATIONS.iter().zip(ends).map(|(from, to)| {
+        let rows = cases.iter().zip(predicted).filter(|(_, us)| (*from..to).contains(*us));
+        let pairs: Vec<(f64, f64)> = rows.map(|(case, us)| (*us, case.row.measured)).collect();
+        let Score { rows, median, p90, .. } = Score::of(&pairs);
+        Errors { from_us: *from, rows, median, p90 }
+    });
+    errors.filter(|errors| errors.rows > 0).collect()
+}
+
+/// An envelope's file; an empty one if there is none yet.
+fn read(path: &Path) -> Result<Calibrated, Box<dyn std::error::Error>> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(toml::from_str(&text)?),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Calibrated::default()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Writes the ranges of these cases' launches; the errors stay.
+fn ranges(path: &Path, cases: &[Case]) -> Result<(), Box<dyn std::error::Error>> {
+    let Calibrated { known, unknown, .. } = read(path)?;
+    let source = format!("{} rows of AITER's f4gemm", cases.len());
+    let mut envelope = Calibrated { source, known, unknown, ..Calibrated::default() };
+    for case in cases {
+        envelope.include(&case.sample, case.row.gemm.caches());
+    }
+    std::fs::write(path, toml::to_string(&envelope)?)?;
+    Ok(())
 }
 
 /// The machine with the jackknife's standard errors of its free constants.

@@ -1,6 +1,6 @@
 //! Synthetic workgroups whose time is known.
 
-use emulator::{AccessKind, Event, Fold, GroupTrace, MemoryAccess, Moved, Needs, TraceOp, Unit, Wait};
+use emulator::{AccessKind, Event, Fold, Folds, GroupTrace, MemoryAccess, Moved, Needs, TraceOp, Unit, Wait};
 
 use super::*;
 use crate::{
