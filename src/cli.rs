@@ -4,6 +4,8 @@ mod bench;
 mod check;
 mod disasm;
 mod doctor;
+mod explain;
+mod launch_arguments;
 mod ops;
 mod run;
 
@@ -40,6 +42,9 @@ enum Verb {
     Check(check::Arguments),
     /// Times kernels by device events
     Bench(bench::Arguments),
+    /// Says where a kernel's modelled time goes
+    #[command(after_help = run::ARGUMENTS_HELP)]
+    Explain(explain::Arguments),
     /// Launches a kernel of any gfx950 code object
     #[command(after_help = run::ARGUMENTS_HELP)]
     Run(run::Arguments),
@@ -114,6 +119,7 @@ pub fn main() -> ExitCode {
         Verb::Ops(arguments) => ops::run(&arguments),
         Verb::Check(arguments) => check::run(&arguments),
         Verb::Bench(arguments) => bench::run(&arguments),
+        Verb::Explain(arguments) => explain::run(&arguments),
         Verb::Run(arguments) => run::run(&arguments),
         Verb::Disasm(arguments) => disasm::run(&arguments),
     };

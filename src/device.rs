@@ -42,7 +42,7 @@ pub struct DeviceRecord {
     pub version: String,
     /// Of the virtual device: which time model, as `vhipInfo` names it.
     pub model: Option<String>,
-    /// Whether times are `measured` or `modelled (issue cycles only)`.
+    /// Whether times are `measured` or `modelled`.
     pub times: &'static str,
 }
 
@@ -83,7 +83,7 @@ impl OpenDevice {
     /// What its times are worth; stands beside every number.
     #[must_use]
     pub fn times(&self) -> &'static str {
-        if self.is_virtual() { "modelled (issue cycles only)" } else { "measured" }
+        if self.is_virtual() { "modelled" } else { "measured" }
     }
 
     /// The part of a record that says where it comes from.

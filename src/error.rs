@@ -28,6 +28,12 @@ pub enum Error {
         /// Kernels that match.
         count: usize,
     },
+    /// A verb that works on one kernel was given several.
+    #[error("one kernel is explained at a time, but {count} match")]
+    ManyKernels {
+        /// Kernels that match.
+        count: usize,
+    },
     /// An option's value cannot be used.
     #[error("{option} {value}: {reason}")]
     Option {
@@ -112,6 +118,12 @@ pub enum Error {
         /// What it has instead.
         found: String,
     },
+    /// A virtual runtime that says nothing about time.
+    #[error("{} gives no modelled times", .library.display())]
+    NoModel {
+        /// The runtime library.
+        library: PathBuf,
+    },
     /// A call to the device failed for a reason that is not the kernel's.
     #[error(transparent)]
     Device(#[from] hip::Error),
@@ -137,10 +149,14 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::NoMatch { .. } | Self::NotOneKernel { .. } | Self::Option { .. } | Self::Shape { .. } => {
-                exit::USAGE
+            Self::NoMatch { .. }
+            | Self::NotOneKernel { .. }
+            | Self::ManyKernels { .. }
+            | Self::Option { .. }
+            | Self::Shape { .. } => exit::USAGE,
+            Self::Toolchain(_) | Self::Runtime { .. } | Self::Read { .. } | Self::NoModel { .. } => {
+                exit::ENVIRONMENT
             }
-            Self::Toolchain(_) | Self::Runtime { .. } | Self::Read { .. } => exit::ENVIRONMENT,
             Self::Kernels(_)
             | Self::Layout { .. }
             | Self::Declaration { .. }
@@ -158,7 +174,7 @@ impl Error {
             Self::NoMatch { .. } => {
                 "a filter is part of a kernel's name, such as `quant/mxfp4_bf16`; `mi355x ops` lists them all"
             }
-            Self::NotOneKernel { .. } => {
+            Self::NotOneKernel { .. } | Self::ManyKernels { .. } => {
                 "give the whole name of one kernel, such as `quant/mxfp4_bf16_even_raw`; \
                  `mi355x ops` lists them"
             }
@@ -178,6 +194,9 @@ impl Error {
             Self::Read { .. } => "check the path and its permissions",
             Self::Runtime { kind: "virtual", .. } => {
                 "build it with `cargo build --release -p mi355x`, or set MI355X_VHIP_LIBRARY to its libvhip.so"
+            }
+            Self::NoModel { .. } => {
+                "build the library that belongs to this program: `cargo build --release -p mi355x`"
             }
             Self::Runtime { .. } => {
                 "install ROCm 6.4 or later, or set ROCM_PATH or MI355X_HIP_LIBRARY to it; \

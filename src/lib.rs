@@ -17,6 +17,7 @@ pub mod dtype;
 pub mod envelope;
 pub mod error;
 pub mod exit;
+pub mod explain;
 pub mod golden;
 pub mod kernels;
 pub mod launch;

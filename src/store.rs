@@ -19,7 +19,7 @@ use serde::Serialize;
 use crate::{Error, Result};
 
 /// Version of every record. Readers accept the versions they know; a change of meaning raises it.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// A run's folder, open for appending.
 #[derive(Debug)]
@@ -123,7 +123,10 @@ mod tests {
         runs[1].append("check", &"two").unwrap();
         let text = fs::read_to_string(runs[1].folder().join("results.jsonl")).unwrap();
         let lines: Vec<serde_json::Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
-        assert_eq!((lines.len(), &lines[1]["content"], &lines[1]["version"]), (2, &"two".into(), &1.into()));
+        assert_eq!(
+            (lines.len(), &lines[1]["content"], &lines[1]["version"]),
+            (2, &"two".into(), &VERSION.into())
+        );
         assert!(runs[0].folder() != runs[1].folder() && runs[1].folder() != runs[2].folder());
     }
 

@@ -4,6 +4,7 @@ mod broken_kernels;
 mod command;
 mod disassembly;
 mod environment;
+mod explain;
 mod kernels;
 mod launch;
 mod ledger;

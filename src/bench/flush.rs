@@ -10,7 +10,7 @@ const BYTES: usize = 512 << 20;
 /// A buffer whose only use is to be written.
 #[derive(Debug)]
 pub(super) struct Flush {
-    /// None on the virtual device, whose time model has no caches: there a flush would change nothing.
+    /// None on the virtual device, whose model is told the state of the caches.
     buffer: Option<DeviceBuffer<u8>>,
     turn: u8,
 }

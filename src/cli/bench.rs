@@ -4,7 +4,7 @@ use clap::{Args, value_parser};
 use serde::Serialize;
 
 use super::{DeviceArguments, KernelArguments, OutputArguments};
-use crate::bench::{Mode, Samples, Subject};
+use crate::bench::{Mode, Modelled, Nanos, Samples, Subject, Timing};
 use crate::device::{DeviceRecord, OpenDevice};
 use crate::ops::{self, Case, Traffic};
 use crate::report::{self, Progress};
@@ -25,7 +25,7 @@ pub(super) struct Arguments {
     /// Rows and columns instead of the operator's own shapes
     #[arg(long, num_args = 2, value_names = ["M", "K"], value_parser = value_parser!(u32).range(1..))]
     shape: Option<Vec<u32>>,
-    /// Samples of each time on a GPU; on the virtual device all are equal, and one is taken
+    /// Samples of each time on a GPU; the virtual device's model gives one time
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = value_parser!(u32).range(1..))]
     samples: u32,
 }
@@ -47,12 +47,18 @@ struct Timed {
     case: Case,
     label: String,
     mode: Mode,
-    /// `measured` or `modelled (issue cycles only)`.
+    /// `measured` or `modelled`.
     times: &'static str,
-    median_ns: f64,
-    low_ns: f64,
-    high_ns: f64,
-    samples: Samples,
+    /// Of a modelled time that time; nothing where the model has no data.
+    median_ns: Option<f64>,
+    /// Of a GPU: 5 % of the samples are faster.
+    low_ns: Option<f64>,
+    /// Of a GPU: 5 % of the samples are slower.
+    high_ns: Option<f64>,
+    /// Of a GPU.
+    samples: Option<Samples>,
+    /// Of the virtual device: model, caches, label, error.
+    model: Option<Modelled>,
     bytes: u64,
     flop: u64,
 }
@@ -92,7 +98,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
         for case in cases(arguments, instance)? {
             let mut subject = Subject::new(&open, instance, case, arguments.device.seed)?;
             for &mode in &modes {
-                let samples = subject.samples(mode, arguments.samples as usize)?;
+                let timing = subject.timing(mode, arguments.samples as usize)?;
+                let median_ns = timing.median().map(|nanos| nanos.0);
+                let (samples, model) = match timing {
+                    Timing::Measured(samples) => (Some(samples), None),
+                    Timing::Modelled(modelled) => (None, Some(modelled)),
+                };
+                let quantile = |q| samples.as_ref().map(|samples| samples.quantile(q).0);
                 let Traffic { bytes, flop } = subject.traffic();
                 let timed = Timed {
                     kernel: instance.path(),
@@ -101,10 +113,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8> {
                     label: case.to_string(),
                     mode,
                     times: open.times(),
-                    median_ns: samples.median().0,
-                    low_ns: samples.quantile(0.05).0,
-                    high_ns: samples.quantile(0.95).0,
+                    median_ns,
+                    low_ns: quantile(0.05),
+                    high_ns: quantile(0.95),
                     samples,
+                    model,
                     bytes,
                     flop,
                 };
@@ -138,40 +151,73 @@ fn cases(arguments: &Arguments, instance: &crate::registry::Instance) -> Result<
 
 fn render(open: &OpenDevice, device: &DeviceRecord, results: &[Timed], folder: Option<&str>) -> String {
     let rows = results.iter().map(|t| {
-        let median = t.samples.median();
-        let spread = match t.samples.count() {
-            1 => String::new(),
-            _ => format!("{}..{}", t.samples.quantile(0.05), t.samples.quantile(0.95)),
+        let median = t.median_ns.map(Nanos);
+        let rate = |amount: u64| match median {
+            Some(median) if amount > 0 => format!("{:.0}", median.giga_per_second(amount)),
+            _ => "-".to_owned(),
         };
-        let flops = if t.flop == 0 { "-".into() } else { format!("{:.0}", median.giga_per_second(t.flop)) };
-        vec![
+        let spread = match (&t.model, t.low_ns, t.high_ns) {
+            (Some(model), ..) => model.error(),
+            (None, Some(low), Some(high)) => format!("{}..{}", Nanos(low), Nanos(high)),
+            _ => String::new(),
+        };
+        let mut row = vec![
             t.kernel.clone(),
             t.label.clone(),
             format!("{:?}", t.mode).to_lowercase(),
-            median.to_string(),
+            median.map_or_else(|| "no data".to_owned(), |median| median.to_string()),
             spread,
-            format!("{:.0}", median.giga_per_second(t.bytes)),
-            flops,
-        ]
+            rate(t.bytes),
+            rate(t.flop),
+        ];
+        row.extend(t.model.as_ref().map(|model| model.label.clone()));
+        row
     });
     // Every column that holds a time, or is made from one, says what it is.
     let times = open.times();
     let columns = [
         format!("median, {times}"),
-        if open.is_virtual() { String::new() } else { "5 % .. 95 %, measured".into() },
+        if open.is_virtual() { "9 of 10 within".into() } else { "5 % .. 95 %, measured".into() },
         format!("GB/s, {times}"),
         format!("GFLOP/s, {times}"),
     ];
-    let header = ["kernel", "case", "mode", &columns[0], &columns[1], &columns[2], &columns[3]];
+    let mut header = vec!["kernel", "case", "mode", &columns[0], &columns[1], &columns[2], &columns[3]];
+    if open.is_virtual() {
+        header.push("model");
+    }
     let mut text = format!("{}, {} runtime {}\n\n", device.name, device.kind, device.library);
     text += &report::table(&header, &[3, 4, 5, 6], rows);
-    if open.is_virtual() {
-        text += "\nmodelled (issue cycles only): the busiest compute unit's instruction issue at 2.4 GHz, without \
-                 memory, caches or latency.\nThis is a lower bound, not a prediction; a cache flush costs nothing \
-                 in it, so cold equals hot.\n";
-    }
+    text += &basis(device, results);
     if let Some(folder) = folder {
         text += &format!("results: {folder}\n");
+    }
+    text
+}
+
+/// What the modelled times rest on: nothing if there are none.
+fn basis(device: &DeviceRecord, results: &[Timed]) -> String {
+    let models: Vec<&Modelled> = results.iter().filter_map(|timed| timed.model.as_ref()).collect();
+    if models.is_empty() {
+        return String::new();
+    }
+    let version = device.model.as_deref().unwrap_or("unnamed");
+    let mut text = format!("\nmodelled: by the timing model {version}; docs/timing.md has its errors.\n");
+    for (label, meaning) in [
+        ("extrapolated", "unlike the measured launches, so the error is a wider estimate"),
+        ("no data", "the model does not cover it"),
+    ] {
+        // One of each kind: those that differ in their numbers only are of one. `explain` has them all.
+        let kind = |reason: &str| reason.split(|c: char| c.is_ascii_digit()).next().unwrap_or("").to_owned();
+        let mut reasons: Vec<&str> = Vec::new();
+        for reason in models.iter().filter(|model| model.label == label).flat_map(|model| &model.reasons) {
+            if !reasons.iter().any(|other| kind(other) == kind(reason)) {
+                reasons.push(reason);
+            }
+        }
+        if !reasons.is_empty() {
+            text += &format!("{label}: {meaning}:\n");
+            text += &reasons.iter().map(|reason| format!("  {reason}\n")).collect::<String>();
+        }
     }
     text
 }

@@ -4,14 +4,16 @@ use std::fs;
 use std::path::PathBuf;
 
 use clap::{Args, value_parser};
-use hip::{DeviceFault, Dim3, LaunchConfig, Module};
+use hip::{DeviceFault, Module};
 use serde::Serialize;
 
 use super::DeviceArguments;
+use super::launch_arguments::LaunchArguments;
+use crate::bench::Modelled;
 use crate::code::CodeObject;
 use crate::device::{DeviceRecord, OpenDevice};
 use crate::envelope::{self, Numerics, Spread};
-use crate::launch::{Argument, Launch, LaunchFile, Outcome, Summary};
+use crate::launch::{Launch, Outcome, Summary};
 use crate::ledger::{self, Ledger};
 use crate::report::{self, thousands};
 use crate::{Error, Result, exit};
@@ -21,24 +23,8 @@ pub(super) struct Arguments {
     /// A gfx950 code object, or an offload bundle with one
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// The kernel; needed when the file has several
-    #[arg(long, value_name = "NAME")]
-    kernel: Option<String>,
-    /// Workgroups
-    #[arg(long, value_name = "X[,Y,Z]", value_parser = extent)]
-    grid: Option<Dim3>,
-    /// Work-items of a workgroup
-    #[arg(long, value_name = "X[,Y,Z]", value_parser = extent)]
-    block: Option<Dim3>,
-    /// Bytes of LDS on top of what the kernel declares
-    #[arg(long, value_name = "BYTES")]
-    dynamic_lds: Option<u32>,
-    /// The next argument: u32=7, f32x256=normal, f32x256,out:FILE (see below)
-    #[arg(long = "arg", value_name = "ARGUMENT")]
-    argument: Vec<Argument>,
-    /// Read kernel, grid, block, dynamic_lds and args from this TOML file; options override it
-    #[arg(long = "args", value_name = "FILE", conflicts_with = "argument")]
-    file_of_arguments: Option<PathBuf>,
+    #[command(flatten)]
+    launch: LaunchArguments,
     #[command(flatten)]
     device: DeviceArguments,
     /// How matrix instructions round their sums
@@ -119,18 +105,8 @@ struct Envelope {
 
 pub(super) fn run(arguments: &Arguments) -> Result<u8> {
     let object = CodeObject::read(&arguments.file)?;
-    let from_file = match &arguments.file_of_arguments {
-        Some(path) => LaunchFile::read(path)?,
-        None => LaunchFile::default(),
-    };
-    let name = arguments.kernel.as_deref().or(from_file.kernel.as_deref());
-    let (routine, note) = object.kernel(name)?;
-    let config = config(arguments, &from_file)?;
-    let values = match &arguments.file_of_arguments {
-        Some(path) => from_file.arguments(path, note)?,
-        None => arguments.argument.clone(),
-    };
-    let launch = Launch::new(note, config, values)?;
+    let (routine, launch) = arguments.launch.prepare(&object)?;
+    let config = launch.config();
     let before = launch.images(arguments.device.seed)?;
 
     let open = OpenDevice::open(arguments.device.device)?;
@@ -239,39 +215,6 @@ fn shown(arguments: &Arguments, launch: &Launch<'_>, before: &[Vec<u8>], outcome
     summaries.into_iter().zip(elements).map(|(summary, elements)| Shown { summary, elements }).collect()
 }
 
-/// Geometry from the command line, else from the file.
-fn config(arguments: &Arguments, file: &LaunchFile) -> Result<LaunchConfig> {
-    let dimension = |option, given: Option<Dim3>, written: &Option<Vec<u32>>| match (given, written) {
-        (Some(given), _) => Ok(given),
-        (None, Some(list)) => {
-            from_list(list).map_err(|reason| Error::Option { option, value: format!("{list:?}"), reason })
-        }
-        (None, None) => {
-            let reason = "neither the command line nor a file of arguments says it".to_owned();
-            Err(Error::Option { option, value: "(none)".into(), reason })
-        }
-    };
-    let grid = dimension("--grid", arguments.grid, &file.grid)?;
-    let block = dimension("--block", arguments.block, &file.block)?;
-    let lds = arguments.dynamic_lds.or(file.dynamic_lds).unwrap_or(0);
-    Ok(LaunchConfig::new(grid, block).with_shared_bytes(lds))
-}
-
-fn extent(text: &str) -> Result<Dim3, String> {
-    let list: Result<Vec<u32>, _> = text.split(',').map(str::parse).collect();
-    from_list(&list.map_err(|error| format!("{error}; a number, or up to three with commas between"))?)
-}
-
-fn from_list(list: &[u32]) -> Result<Dim3, String> {
-    match *list {
-        _ if list.contains(&0) => Err("an empty dimension launches nothing".into()),
-        [x] => Ok(x.into()),
-        [x, y] => Ok((x, y).into()),
-        [x, y, z] => Ok((x, y, z).into()),
-        _ => Err("there are one to three dimensions".into()),
-    }
-}
-
 fn render(document: &Document<'_>) -> String {
     let device = document.device;
     let [grid, block] = [document.grid, document.block].map(|[x, y, z]| format!("{x}x{y}x{z}"));
@@ -310,12 +253,28 @@ fn render(document: &Document<'_>) -> String {
         text += &ledger.text(document.kernel);
     }
     if let Some(nanos) = document.time_ns {
-        text += &format!("\n{}, {}\n", crate::bench::Nanos(nanos), device.times);
+        text += &format!("\n{}, {}\n", crate::bench::Nanos(nanos), basis(document));
     }
     if let Some(report) = &document.report {
         text += &render_report(report);
     }
     text
+}
+
+/// What the time is worth: `measured`, or what the virtual device's report says of its clock.
+fn basis(document: &Document<'_>) -> String {
+    let clock = document.report.as_ref().and_then(|report| report.get("clock"));
+    let modelled = clock.and_then(|clock| serde_json::from_value::<Modelled>(clock.clone()).ok());
+    match modelled {
+        Some(modelled) if modelled.ns.is_none() => {
+            format!("issue cycles only, a lower bound: no data ({})", modelled.reasons.join("; "))
+        }
+        Some(modelled) => {
+            format!("modelled {} ({}, {} caches)", modelled.error(), modelled.label, modelled.caches)
+        }
+        None if document.device.kind == "virtual" => "issue cycles only, a lower bound".to_owned(),
+        None => document.device.times.to_owned(),
+    }
 }
 
 fn render_envelope(envelope: &Envelope, kernel: &str) -> String {

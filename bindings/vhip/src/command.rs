@@ -10,6 +10,7 @@ use hip_sys::hipError_t;
 
 use crate::{
     api::Status,
+    clock::Clock,
     device::VirtualDevice,
     event::Event,
     extension,
@@ -194,6 +195,25 @@ impl KernelLaunch {
         })?;
         let listener = host.as_ref().map(|host| host as &dyn emulator::Host);
         let kernel = function.kernel();
+        let clock = Clock::for_launch(device);
+        let waits_for = match () {
+            () if sync.is_some() => Some("its workgroups wait for each other"),
+            () if host.is_some() => Some("it calls the host"),
+            () if extension::is_unified() => {
+                Some("it may write to memory of the host, which a recording must not")
+            }
+            () => None,
+        };
+        let modelled = clock.as_ref().map(|clock| clock.model(device, self, &launch, waits_for)).transpose();
+        let modelled = match modelled {
+            Ok(modelled) => modelled,
+            Err(error) => return self.fail(device, &error),
+        };
+        if let (Some(clock), Some(modelled)) = (&clock, &modelled)
+            && clock.samples_only()
+        {
+            return Ok(device.note_sampled(kernel, modelled));
+        }
         let outcome = if extension::watches_races() {
             let watched = device.emulator.launch_watching_races(image, kernel, &launch, listener);
             watched.map(|(report, races)| (report, Some(races)))
@@ -204,14 +224,21 @@ impl KernelLaunch {
             host.finish(image.printf_formats());
         }
         match outcome {
-            Ok((report, races)) => Ok(device.note_launch(kernel, &report, races.as_ref())),
-            Err(LaunchError::Fault(fault)) => {
-                device.note_fault(&fault);
+            Ok((report, races)) => Ok(device.note_launch(kernel, &report, races.as_ref(), modelled.as_ref())),
+            Err(error) => self.fail(device, &error),
+        }
+    }
+
+    /// Says why the launch went wrong; a fault takes no time.
+    fn fail(&self, device: &VirtualDevice, error: &LaunchError) -> Result<f64, hipError_t> {
+        match error {
+            LaunchError::Fault(fault) => {
+                device.note_fault(fault);
                 Ok(0.0)
             }
-            Err(LaunchError::Invalid(why)) => {
-                eprintln!("vhip: launch of {} refused: {why}", function.kernel());
-                Err(refusal(&why))
+            LaunchError::Invalid(why) => {
+                eprintln!("vhip: launch of {} refused: {why}", self.function.kernel());
+                Err(refusal(why))
             }
         }
     }

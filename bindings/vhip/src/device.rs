@@ -2,7 +2,10 @@
 
 use std::{
     ffi::{c_char, c_int, c_uint},
-    sync::{Arc, Mutex, MutexGuard, OnceLock},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
 };
 
 use emulator::{Fault, FaultKind, LaunchReport, Race, RacePlace, Races};
@@ -11,6 +14,7 @@ use hip_sys::*;
 use crate::{
     api::{Status, api, put, text},
     capture,
+    clock::Modelled,
     properties::bus,
     runtime::{current, device, lock, runtime, set_current},
     stream::Stream,
@@ -54,6 +58,10 @@ pub(crate) struct VirtualDevice {
     report: Mutex<Option<serde_json::Value>>,
     /// Held by the one command that runs.
     turn: Mutex<()>,
+    /// Events with timing that have been recorded and still exist.
+    timed: AtomicUsize,
+    /// Launches so far that the timing model does not cover.
+    not_covered: AtomicU64,
 }
 
 impl VirtualDevice {
@@ -67,6 +75,8 @@ impl VirtualDevice {
             fault: Mutex::new(None),
             report: Mutex::default(),
             turn: Mutex::default(),
+            timed: AtomicUsize::new(0),
+            not_covered: AtomicU64::new(0),
         }
     }
 
@@ -90,6 +100,24 @@ impl VirtualDevice {
     pub(crate) fn reach(&self, instant: f64) {
         let mut clock = lock(&self.clock);
         *clock = clock.max(instant);
+    }
+
+    /// Whether somebody may ask for the time of what follows.
+    pub(crate) fn is_timed(&self) -> bool {
+        self.timed.load(Ordering::Relaxed) > 0
+    }
+
+    /// Counts an event with timing that was recorded for the first time, or one that goes.
+    pub(crate) fn count_event(&self, comes: bool) {
+        match comes {
+            true => self.timed.fetch_add(1, Ordering::Relaxed),
+            false => self.timed.fetch_sub(1, Ordering::Relaxed),
+        };
+    }
+
+    /// Launches so far that were to be modelled and are not covered by the model.
+    pub(crate) fn not_covered(&self) -> u64 {
+        self.not_covered.load(Ordering::Relaxed)
     }
 
     /// Refuses work and synchronisation after a fault.
@@ -130,16 +158,24 @@ impl VirtualDevice {
         lock(&self.fault).get_or_insert((code, json));
     }
 
-    /// Stores the report of a launch and yields its modelled duration in nanoseconds.
-    pub(crate) fn note_launch(&self, kernel: &str, report: &LaunchReport, races: Option<&Races>) -> f64 {
-        let nanos = report.issue_cycles as f64 / CLOCK_GHZ;
+    /// Stores the report of a launch and yields its virtual duration in nanoseconds: the model's, else the issue
+    /// cycles'.
+    pub(crate) fn note_launch(
+        &self,
+        kernel: &str,
+        report: &LaunchReport,
+        races: Option<&Races>,
+        modelled: Option<&Modelled>,
+    ) -> f64 {
+        let issue = report.issue_cycles as f64 / CLOCK_GHZ;
+        let nanos = modelled.map_or(Some(issue), |modelled| self.covered(kernel, modelled)).unwrap_or(issue);
         let mut json = serde_json::json!({
             "kernel": kernel,
             "waves": report.waves,
             "instructions": report.instructions,
             "issue_cycles": report.issue_cycles,
             "modelled_ns": nanos,
-            "model": crate::extension::MODEL,
+            "clock": modelled.map(|modelled| &modelled.json),
             "ledger": report.ledger.as_ref().map(crate::ledger::described),
             "classes": report.classes().map(|(name, count)| serde_json::json!([name, count])).collect::<Vec<_>>(),
         });
@@ -151,6 +187,24 @@ impl VirtualDevice {
             crate::ledger::note(kernel, ledger);
         }
         nanos
+    }
+
+    /// Stores the report of a launch of which only samples were executed, and yields its duration in nanoseconds.
+    pub(crate) fn note_sampled(&self, kernel: &str, modelled: &Modelled) -> f64 {
+        *lock(&self.report) = Some(serde_json::json!({ "kernel": kernel, "clock": modelled.json }));
+        self.covered(kernel, modelled).unwrap_or(0.0)
+    }
+
+    /// The model's time of a launch. The first launch without one is named on stderr: events go on counting
+    /// something else.
+    fn covered(&self, kernel: &str, modelled: &Modelled) -> Option<f64> {
+        if modelled.nanos.is_none() && self.not_covered.fetch_add(1, Ordering::Relaxed) == 0 {
+            eprintln!(
+                "vhip: the timing model does not cover {kernel} ({}): events count issue cycles for such launches",
+                modelled.json["reasons"][0].as_str().unwrap_or("no reason known")
+            );
+        }
+        modelled.nanos
     }
 
     /// The sticky fault's JSON.

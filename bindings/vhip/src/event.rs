@@ -2,7 +2,10 @@
 
 use std::{
     ffi::{c_float, c_uint},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use hip_sys::*;
@@ -10,6 +13,7 @@ use hip_sys::*;
 use crate::{
     api::{Status, api, put},
     capture::CapturePoint,
+    clock,
     command::Command,
     runtime::{current, lock, runtime},
     stream,
@@ -27,12 +31,16 @@ pub(crate) struct Event {
     flags: u32,
     device: usize,
     state: Mutex<State>,
+    /// Whether its device counts it: it has timing and was recorded.
+    counted: AtomicBool,
 }
 
 #[derive(Default)]
 struct State {
     /// Virtual time of the last record, nanoseconds.
     time: Option<f64>,
+    /// Launches of the device until then that the timing model does not cover.
+    not_covered: u64,
     /// Where in a capture the event was last recorded.
     captured: Option<CapturePoint>,
 }
@@ -40,7 +48,11 @@ struct State {
 impl Event {
     /// Stores the instant of a record.
     pub(crate) fn complete(&self, nanos: f64) {
-        *lock(&self.state) = State { time: Some(nanos), captured: None };
+        let device = &runtime().devices[self.device];
+        if self.flags & DISABLE_TIMING == 0 && !self.counted.swap(true, Ordering::Relaxed) {
+            device.count_event(true);
+        }
+        *lock(&self.state) = State { time: Some(nanos), not_covered: device.not_covered(), captured: None };
     }
 
     /// The recorded instant.
@@ -54,13 +66,22 @@ impl Event {
     }
 }
 
+impl Drop for Event {
+    fn drop(&mut self) {
+        if *self.counted.get_mut() {
+            runtime().devices[self.device].count_event(false);
+        }
+    }
+}
+
 fn create(event: *mut hipEvent_t, flags: u32) -> Status {
     // An event for other processes has no time, and a release is to the device or to the system.
     let clash = flags & (INTERPROCESS | DISABLE_TIMING) == INTERPROCESS || flags & RELEASES == RELEASES;
     if event.is_null() || flags & !KNOWN_FLAGS != 0 || clash {
         return Err(hipError_t::hipErrorInvalidValue);
     }
-    let object = Event { flags, device: current().id, state: Mutex::default() };
+    let object =
+        Event { flags, device: current().id, state: Mutex::default(), counted: AtomicBool::new(false) };
     // SAFETY: the caller's out-parameter, not null.
     unsafe { put(event, runtime().events.insert(Arc::new(object))) }
 }
@@ -72,7 +93,7 @@ pub(crate) fn record(event: hipEvent_t, stream: hipStream_t) -> Status {
         return Err(hipError_t::hipErrorInvalidHandle);
     }
     if let Some(capture) = lock(&stream.capture).as_ref() {
-        *lock(&event.state) = State { time: None, captured: Some(capture.point()) };
+        *lock(&event.state) = State { captured: Some(capture.point()), ..State::default() };
         return Ok(());
     }
     stream.enqueue(Command::Record { event })
@@ -118,7 +139,9 @@ api! {
     fn hipEventSynchronize(event: hipEvent_t) { query(event) }
     /// Asks for the event.
     fn hipEventQuery(event: hipEvent_t) { query(event) }
-    /// Virtual milliseconds between two recorded events: modelled time, not the time the CPU took.
+    /// Virtual milliseconds between two recorded events: modelled time, not the time the CPU took. Launches in
+    /// between that the timing model does not cover are an error if the option `clock` asks for the model, else
+    /// they count with their issue cycles.
     fn hipEventElapsedTime(millis: *mut c_float, start: hipEvent_t, stop: hipEvent_t) {
         if millis.is_null() {
             return Err(hipError_t::hipErrorInvalidValue);
@@ -130,6 +153,11 @@ api! {
         let (Some(from), Some(to)) = (start.time(), stop.time()) else {
             return Err(hipError_t::hipErrorInvalidHandle);
         };
+        let not_covered = |event: &Event| lock(&event.state).not_covered;
+        if clock::is_strict() && not_covered(&start) != not_covered(&stop) {
+            eprintln!("vhip: no time between these events: the timing model does not cover a launch between them");
+            return Err(hipError_t::hipErrorNotSupported);
+        }
         // SAFETY: the caller's out-parameter, not null.
         unsafe { put(millis, ((to - from) / 1e6) as c_float) }
     }

@@ -19,6 +19,10 @@
 //! | `ledger` | `MI355X_VIRTUAL_LEDGER` | `0`, `1`, a file | `0` | keep a fidelity ledger: what the executed instructions' results are worth, and whether assumed ones reached an address, a branch or memory; in `vhipReport` and `vhipLedger`, and written to the file after each launch; launches take several times as long |
 //! | `poison` | `MI355X_VIRTUAL_POISON` | `0`, `1` | `0` | new device memory holds NaN in every float format instead of zeros; touches every page |
 //! | `unified` | `MI355X_VIRTUAL_UNIFIED` | `0`, `1` | `0` | every host pointer is a device pointer, as with HMM and XNACK; see `unified.rs` |
+//! | `clock` | `MI355X_VIRTUAL_CLOCK` | `auto`, `issue`, `model`, `sampled` | `auto` | how long launches take: as the timing model says while an event with timing has been recorded, else their issue cycles; always issue cycles; always the model, and `hipEventElapsedTime` answers hipErrorNotSupported across a launch that it does not cover; the same without executing more of a launch than is recorded (memory stays as it is) |
+//! | `caches` | `MI355X_VIRTUAL_CACHES` | `cold`, `warm`, `hot` | `cold` | what modelled launches find in the caches: nothing, their operands in the Infinity Cache, or what an equal launch left |
+//! | `explain` | `MI355X_VIRTUAL_EXPLAIN` | `0`, `1` | `0` | model every launch, and say in the report where its time goes |
+//! | `timeline` | `MI355X_VIRTUAL_TIMELINE` | `0`, a file | `0` | model every launch, and write what one compute unit does to the file, for Perfetto |
 //! | `devices` | `MI355X_VIRTUAL_DEVICES` | 1 to 64 | 1 | what `hipGetDeviceCount` says; refused once a HIP function was called |
 
 use std::{
@@ -29,18 +33,12 @@ use std::{
 use emulator::{DEFAULT_BUDGET, Delivery, Garbage, MfmaPolicy, RunOptions};
 
 use crate::{
-    api,
+    api, clock,
     device::NAME,
     ledger,
     runtime::{current, lock, runtime, set_device_count},
     unsupported,
 };
-
-/// What virtual time means; part of every report and of `vhipInfo`.
-///
-/// A kernel takes the issue cycles of its busiest compute unit, a copy or fill its bytes over the peak rate
-/// of the slowest memory that it touches: lower bounds, without latency.
-pub(crate) const MODEL: &str = "issue-bound 1";
 
 /// `vhipSetOption`'s answers.
 const ACCEPTED: c_int = 0;
@@ -48,7 +46,7 @@ const UNKNOWN_KEY: c_int = 1;
 const BAD_VALUE: c_int = 2;
 
 /// The keys, in the order of the table above.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 18] = [
     "seed",
     "turn",
     "late_delivery",
@@ -62,6 +60,10 @@ const KEYS: [&str; 14] = [
     "ledger",
     "poison",
     "unified",
+    "clock",
+    "caches",
+    "explain",
+    "timeline",
     "devices",
 ];
 
@@ -179,6 +181,10 @@ fn set(options: &mut Options, key: &str, value: &str) -> c_int {
         }
         "poison" => store(&mut options.poison, switch(value)),
         "unified" => store(&mut options.unified, switch(value)),
+        "clock" | "caches" | "explain" | "timeline" => match clock::set(key, value) {
+            true => ACCEPTED,
+            false => BAD_VALUE,
+        },
         "devices" => {
             let accepted = value.parse().is_ok_and(set_device_count);
             if accepted { ACCEPTED } else { BAD_VALUE }
@@ -225,6 +231,7 @@ fn described(options: &Options) -> serde_json::Value {
         "ledger": options.run.ledger,
         "poison": options.poison,
         "unified": options.unified,
+        "clock": clock::described(),
     })
 }
 
@@ -256,7 +263,7 @@ pub extern "C" fn vhipInfo() -> *const c_char {
             "device": NAME,
             "arch": "gfx950",
             "devices": runtime().devices.len(),
-            "model": MODEL,
+            "model": clock::version(),
             "simd": format!("{:?}", emulator::level()),
             "options": KEYS,
             "mfma_policies": POLICIES.map(|(name, _)| name),

@@ -34,6 +34,7 @@ mod call;
 mod capture;
 mod capture_info;
 mod child;
+mod clock;
 mod command;
 mod context;
 mod copy;

@@ -10,6 +10,7 @@ use hip_sys::*;
 
 use crate::{
     api::{Status, api, put},
+    clock,
     command::Address,
     device::{LINK_BYTES_PER_NANO, MEMORY_BYTES_PER_NANO, VirtualDevice},
     reserved,
@@ -77,6 +78,9 @@ pub(crate) fn copy(target: Address, source: Address, bytes: u64) -> Status {
     }
     check(target, bytes)?;
     check(source, bytes)?;
+    if on_device(target) {
+        clock::memory_changed();
+    }
     // SAFETY: device ranges were checked just now; host ranges are the caller's promise (hipMemcpy's contract).
     // `copy` and not `copy_nonoverlapping`: HIP does not forbid overlap.
     unsafe { std::ptr::copy(source as *const u8, target as *mut u8, bytes as usize) };
@@ -93,6 +97,7 @@ pub(crate) fn fill(target: Address, value: u32, element: u32, count: u64) -> Sta
         return Err(hipError_t::hipErrorInvalidValue);
     }
     check(target, bytes)?;
+    clock::memory_changed();
     // SAFETY: the range was checked to lie in one live allocation or in writable pages, and HIP requires `target` to be aligned to
     // the element (checked below for 2 and 4).
     unsafe {

@@ -6,6 +6,8 @@ mod rig;
 
 #[path = "vhip/batches.rs"]
 mod batches;
+#[path = "vhip/clock.rs"]
+mod clock;
 #[path = "vhip/code_objects.rs"]
 mod code_objects;
 #[path = "vhip/contexts.rs"]

@@ -30,8 +30,8 @@ fn events_tell_modelled_time_and_repeat_it_exactly() {
     let (one, again, many) = (time(1), time(1), time(256));
     assert!(one > 0.0 && one < 1.0, "{one} ms");
     assert!((one - again).abs() <= 1e-6 * one, "modelled time does not jitter: {one}, {again}");
-    // The device has 256 compute units: one workgroup each takes as long as one.
-    assert!((many - one).abs() <= 0.1 * one, "{one}, {many}");
+    // The device has 256 compute units: one workgroup each takes as long as one, but for starting them.
+    assert!((one..1.5 * one).contains(&many), "{one}, {many}");
     // SAFETY: the struct is the kernel's.
     unsafe { vadd.launch(LaunchConfig::new(1, 256), &stream, &vectors.arguments(0)) }.unwrap();
 }
