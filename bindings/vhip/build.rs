@@ -1,27 +1,15 @@
 //! Gives the shared object libamdhip64's name and symbol versions, and every symbol a definition.
 //!
 //! `symbols.csv` lists what ROCm's library exports, with the version node of each symbol. A function that
-//! `src/` defines through `api!` is ours; all others become stubs that answer hipErrorNotSupported.
+//! `src/` defines is ours; all others become stubs that answer hipErrorNotSupported.
+//!
+//! `api_ids.csv` has the numbers by which ROCm's tracers know functions (`hip_api_id_t` of HIP 7.2's headers).
 
 use std::{collections::BTreeSet, env, fmt::Write, fs, path::Path};
 
-/// Exported functions that do not return `hipError_t`: a stub that answers 801 would be read as a pointer,
-/// a half or a struct. They must be defined by hand or left out.
-const OTHER_RETURN: &[&str] = &[
-    "__gnu_f2h_ieee",
-    "__gnu_h2f_ieee",
-    "__hipGetPCH",
-    "amd_dbgapi_get_build_id",
-    "amd_dbgapi_get_build_name",
-    "amd_dbgapi_get_git_hash",
-    "hipApiName",
-    "hipCreateChannelDesc",
-    "hipGetCmdName",
-    "hipRegisterTracerCallback",
-];
-
 fn main() {
     println!("cargo::rerun-if-changed=symbols.csv");
+    println!("cargo::rerun-if-changed=api_ids.csv");
     println!("cargo::rerun-if-changed=src");
     let csv = fs::read_to_string("symbols.csv").expect("symbols.csv is part of the source");
     let symbols: Vec<(&str, &str)> = csv.lines().filter_map(|line| line.split_once(',')).collect();
@@ -29,14 +17,10 @@ fn main() {
 
     let mut nodes_macro = String::from("macro_rules! node {\n");
     let mut stubs = String::new();
-    let (mut left_out, mut not_supported) = (Vec::new(), Vec::new());
+    let mut not_supported = Vec::new();
     for (name, node) in &symbols {
-        if ours.contains(*name) {
-            writeln!(nodes_macro, "    ({name}) => {{ \"{node}\" }};").unwrap();
-        } else if OTHER_RETURN.contains(name) {
-            left_out.push(*name);
-        } else {
-            writeln!(nodes_macro, "    ({name}) => {{ \"{node}\" }};").unwrap();
+        writeln!(nodes_macro, "    ({name}) => {{ \"{node}\" }};").unwrap();
+        if !ours.contains(*name) {
             writeln!(stubs, "stub!({name});").unwrap();
             not_supported.push(*name);
         }
@@ -54,7 +38,7 @@ fn main() {
     fs::write(format!("{out}/nodes.rs"), nodes_macro).expect("OUT_DIR is writable");
     fs::write(format!("{out}/stubs.rs"), stubs).expect("OUT_DIR is writable");
     fs::write(format!("{out}/not_supported.rs"), format!("&{not_supported:?}")).expect("OUT_DIR is writable");
-    fs::write(format!("{out}/left_out.rs"), format!("&{left_out:?}")).expect("OUT_DIR is writable");
+    fs::write(format!("{out}/api_names.rs"), api_names()).expect("OUT_DIR is writable");
 
     // The script only declares the nodes; `.symver` in each function's object assigns them.
     let declared: BTreeSet<&str> = symbols.iter().map(|(_, node)| *node).collect();
@@ -70,13 +54,23 @@ fn main() {
     println!("cargo::rustc-env=VHIP_SONAME={soname}");
 }
 
+/// A match of a number `id` to a name, as C text.
+fn api_names() -> String {
+    let csv = fs::read_to_string("api_ids.csv").expect("api_ids.csv is part of the source");
+    let mut text = String::from("match id {\n");
+    for (id, name) in csv.lines().filter_map(|line| line.split_once(',')) {
+        writeln!(text, "    {id} => c\"{name}\",").unwrap();
+    }
+    text + "    _ => c\"unknown\",\n}\n"
+}
+
 /// The major version of a node `hip_MAJOR.MINOR`.
 fn major(node: &str) -> Option<u32> {
     node.strip_prefix("hip_")?.split('.').next()?.parse().ok()
 }
 
 /// What the names of exported functions start with; helpers of `src/` avoid these prefixes.
-const EXPORTED_PREFIXES: &[&str] = &["hip", "__hip", "__gnu", "_Z24hip", "vhip"];
+const EXPORTED_PREFIXES: &[&str] = &["hip", "__hip", "__gnu", "amd_dbgapi", "_Z24hip", "vhip"];
 
 /// Names of all functions declared in `api! { … fn NAME(` items below `folder`.
 fn defined(folder: &Path) -> BTreeSet<String> {

@@ -267,7 +267,6 @@ pub extern "C" fn vhipInfo() -> *const c_char {
             "simd": format!("{:?}", emulator::level()),
             "options": KEYS,
             "mfma_policies": POLICIES.map(|(name, _)| name),
-            "functions_left_out": unsupported::LEFT_OUT,
             "functions_not_supported": unsupported::NOT_SUPPORTED,
         });
         // JSON has no NUL: control characters are escaped.

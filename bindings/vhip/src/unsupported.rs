@@ -29,9 +29,6 @@ pub(crate) fn calls() -> BTreeMap<&'static str, u64> {
     CALLS.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-/// Functions that return something else than `hipError_t` and are not exported at all.
-pub(crate) const LEFT_OUT: &[&str] = include!(concat!(env!("OUT_DIR"), "/left_out.rs"));
-
 /// Functions that answer hipErrorNotSupported.
 pub(crate) const NOT_SUPPORTED: &[&str] = include!(concat!(env!("OUT_DIR"), "/not_supported.rs"));
 

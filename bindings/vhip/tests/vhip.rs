@@ -42,6 +42,8 @@ mod stream_words;
 mod streams;
 #[path = "vhip/symbols.rs"]
 mod symbols;
+#[path = "vhip/tracers.rs"]
+mod tracers;
 #[path = "vhip/transfers.rs"]
 mod transfers;
 #[path = "vhip/unified.rs"]

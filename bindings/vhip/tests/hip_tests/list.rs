@@ -26,6 +26,8 @@ pub(crate) enum Status {
     /// It takes more time or memory than a case may.
     Slow(String),
     Unbuilt(String),
+    /// A signal ended it. No list says so: a crash is always a difference.
+    Crash(String),
 }
 
 /// The list.
@@ -52,13 +54,18 @@ impl Status {
             Status::Skip(_) => "skip",
             Status::Slow(_) => "slow",
             Status::Unbuilt(_) => "unbuilt",
+            Status::Crash(_) => "crash",
         }
     }
 
     fn reason(&self) -> &str {
         match self {
             Status::Pass => "",
-            Status::Fail(why) | Status::Skip(why) | Status::Slow(why) | Status::Unbuilt(why) => why,
+            Status::Fail(why)
+            | Status::Skip(why)
+            | Status::Slow(why)
+            | Status::Unbuilt(why)
+            | Status::Crash(why) => why,
         }
     }
 
@@ -165,11 +172,11 @@ impl List {
         found
     }
 
-    /// The list with what came out; a reason that is there stays when the status does.
+    /// The list with what came out; a reason that is there stays when the status does. A crash changes nothing.
     pub(crate) fn updated(&self, outcomes: &BTreeMap<Case, Status>, wanted: impl Fn(&Case) -> bool) -> List {
         let mut entries = self.entries.clone();
         entries.retain(|case, _| !wanted(case) || outcomes.contains_key(case));
-        for (case, outcome) in outcomes {
+        for (case, outcome) in outcomes.iter().filter(|(_, outcome)| !matches!(outcome, Status::Crash(_))) {
             let known = entries.get(case).is_some_and(|listed| listed.word() == outcome.word());
             if !known {
                 entries.insert(case.clone(), outcome.clone());

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    os::unix::process::CommandExt,
+    os::unix::process::{CommandExt, ExitStatusExt},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     thread,
@@ -95,6 +95,7 @@ impl Runner {
                 false if text.contains("assertion") || text.contains("passed") => Status::Pass,
                 false => Status::Fail("nothing was tested".to_owned()),
             },
+            Ok(End::Exit(status)) if status.signal().is_some() => Status::Crash(failure(&text, status)),
             Ok(End::Exit(status)) => Status::Fail(failure(&text, status)),
         }
     }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write};
 
 use crate::list::{Case, Status};
 
-const WORDS: [&str; 5] = ["pass", "fail", "skip", "slow", "unbuilt"];
+const WORDS: [&str; 6] = ["pass", "fail", "skip", "slow", "unbuilt", "crash"];
 
 /// Folders × statuses, with the sums.
 pub(crate) fn by_folder(outcomes: &BTreeMap<Case, Status>) -> String {
