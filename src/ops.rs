@@ -10,16 +10,17 @@
 
 mod case;
 mod contract;
+pub mod gemm_mxfp4;
 mod geometry;
 mod problem;
 pub mod quant;
 mod resident;
 
 pub use case::{Case, Depth, Element, Gap, Pattern, Values};
-pub use contract::{Contract, RmsNormTolerance, SiluMulTolerance};
+pub use contract::{Contract, GemmTolerance, RmsNormTolerance, SiluMulTolerance};
 pub use geometry::{Extent, Geometry};
 pub use problem::{
-    Addresses, Arguments, Content, Direction, Input, Kind, Layout, Output, Problem, Span, Start, Traffic,
+    Addresses, Arguments, Content, Direction, GemmMxfp4, Input, Kind, Layout, Output, Problem, Span, Start, Traffic,
 };
 pub use resident::{Changed, Fill, Place, Resident, Surround, Tensors};
 
@@ -32,6 +33,7 @@ use crate::{Error, Result};
 /// [`Error::Declaration`] when the harness does not know the kernel's argument struct or definitions.
 pub fn cases(instance: &Instance, depth: Depth) -> Result<Vec<Case>> {
     match instance.op.as_ref() {
+        "gemm_mxfp4" => gemm_mxfp4::cases(instance, depth),
         "quant" => quant::cases(instance, depth),
         _ => Err(unknown_operator(instance)),
     }
@@ -43,6 +45,7 @@ pub fn cases(instance: &Instance, depth: Depth) -> Result<Vec<Case>> {
 /// As [`cases`].
 pub fn bench_cases(instance: &Instance) -> Result<Vec<Case>> {
     match instance.op.as_ref() {
+        "gemm_mxfp4" => Ok(gemm_mxfp4::bench_cases()),
         "quant" => Ok(quant::bench_cases()),
         _ => Err(unknown_operator(instance)),
     }
@@ -54,6 +57,7 @@ pub fn bench_cases(instance: &Instance) -> Result<Vec<Case>> {
 /// As [`cases`].
 pub fn problem(instance: &Instance, case: Case) -> Result<Problem> {
     match instance.op.as_ref() {
+        "gemm_mxfp4" => gemm_mxfp4::problem(instance, case),
         "quant" => quant::problem(instance, case),
         _ => Err(unknown_operator(instance)),
     }

@@ -91,6 +91,12 @@ impl Source {
                 bytes
             }
             Content::Scales { layout, m, groups } => self.scales(problem, layout, m, groups),
+            Content::ProductScales { layout, m, groups, batch } => (0..batch)
+                .flat_map(|_| {
+                    let raw = self.product_scales(problem.case.values, m * groups);
+                    self.in_layout(&raw, layout, m, groups)
+                })
+                .collect(),
             Content::Bytes | Content::AmaxOfX { .. } => self.bytes(size),
         }
     }
@@ -200,6 +206,26 @@ impl Source {
             // The scales of ordinary tensors, rather than mostly those of enormous ones.
             raw.iter_mut().for_each(|s| *s = 120 + *s % 12);
         }
+        self.in_layout(&raw, layout, m, groups)
+    }
+
+    /// Ordinary tensors' scales; those of [`Values::Wide`] from 2^-37 to 2^36, so that no sum of products leaves f32;
+    /// among those of [`Values::Adversarial`] zeros and NaN.
+    fn product_scales(&mut self, values: Values, count: usize) -> Vec<u8> {
+        let mut raw = self.bytes(count);
+        for scale in &mut raw {
+            *scale = match values {
+                Values::Adversarial if *scale == 1 => numerics::e8m0::NAN,
+                Values::Adversarial if *scale < 32 => 0,
+                Values::Wide => 90 + *scale % 74,
+                _ => 120 + *scale % 12,
+            };
+        }
+        raw
+    }
+
+    /// Scales in their places, anything in between.
+    fn in_layout(&mut self, raw: &[u8], layout: ScaleLayout, m: usize, groups: usize) -> Vec<u8> {
         let mut scales = self.bytes(layout.len(m, groups));
         for row in 0..m {
             for group in 0..groups {

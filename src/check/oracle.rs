@@ -2,15 +2,21 @@
 
 use numerics::mx::{BLOCK, MXFP4_BLOCK_BYTES};
 use reference::{
-    Elements, Fp8Granularity, Half, RmsNorm, RmsNormInput, Rows, ScaleLayout, SiluMul, Verdict, add_residual,
+    Elements, Fp8Granularity, Gemm, GemmTolerance, Half, MxOperand, RmsNorm, RmsNormInput, Rows, ScaleLayout, SiluMul, Verdict, add_residual,
     dequantise_mxfp4, quantise_fp8, quantise_mxfp4, shuffle_scales, shuffle_weights, unshuffle_scales,
-    unshuffle_weights, verify_half, verify_mxfp4,
+    unshuffle_weights, verify_f32, verify_half, verify_mxfp4,
 };
 
 use super::compare::Comparison;
 use super::inputs;
 use crate::golden::{self, Shuffle};
-use crate::ops::{Case, Contract, Direction, Element, Kind, Problem, Tensors, Values};
+use crate::dtype::Dtype;
+use crate::ops::{
+    Case, Contract, Direction, Element, GemmMxfp4, Kind, Problem, Tensors, Values, gemm_mxfp4,
+};
+
+/// The oracle that knows the virtual device's order of sums: no other device need agree.
+pub const DEVICE_ORDER: &str = "device order";
 
 /// Why outputs cannot be judged.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +84,10 @@ pub fn judge(
             let right = inputs::amax(element, inputs.get("x"));
             vec![floats("amax", 1, &[right.to_bits()], outputs.get("amax"))]
         }
+        Kind::GemmMxfp4(gemm) => {
+            let tolerance = contract.gemm().ok_or(OracleError::NoTolerance("gemm"))?;
+            product(&case, gemm, tolerance, inputs, outputs)?
+        }
         Kind::ShuffleWeights { direction } => {
             let source = inputs.get("source");
             let right = match direction {
@@ -139,6 +149,87 @@ fn rms_norm(
     Ok(found)
 }
 
+/// Multiply-adds up to which every row of a product is compared; of larger ones, the edges of tiles and a sample.
+const WHOLE_PRODUCT: usize = 1 << 27;
+
+fn product(
+    case: &Case,
+    gemm: GemmMxfp4,
+    tolerance: GemmTolerance,
+    inputs: &Tensors,
+    outputs: &Tensors,
+) -> Result<Vec<Comparison>, OracleError> {
+    let Case { m, n, k, .. } = *case;
+    let mut found = Vec::new();
+    let bias: Option<Vec<f32>> = inputs.find("bias").map(|bytes| inputs::widen(Element::F32, bytes));
+    let parts = gemm_mxfp4::parts(k, gemm.k_step, gemm.waves_k, case.splits);
+    let rows = sampled_rows(m, WHOLE_PRODUCT / (n * k).max(1));
+    let out = if gemm.out == Dtype::F32 { words(outputs.get("out")) } else { halves(outputs.get("out")).iter().map(|h| u32::from(*h)).collect() };
+    for batch in 0..case.batch {
+        let of = |name: &str| {
+            let all = inputs.get(name);
+            &all[all.len() / case.batch * batch..][..all.len() / case.batch]
+        };
+        let a = match gemm.rule {
+            Some(rule) => {
+                let x = halves(of("a"));
+                let made = quantise_mxfp4(Elements::Bf16(&x), Rows::packed(m, k), &rule, ScaleLayout::Raw)?;
+                MxOperand::new(&made.data, k / 2, &made.scales, ScaleLayout::Raw, m, k)?
+            }
+            None => MxOperand::new(of("a"), k / 2, of("a_scales"), gemm.scales, m, k)?,
+        };
+        let unshuffled;
+        let w = if gemm.weights_shuffled {
+            unshuffled = unshuffle_weights(of("w"), n, k / 2)?;
+            unshuffled.as_slice()
+        } else {
+            of("w")
+        };
+        let w = MxOperand::new(w, k / 2, of("w_scales"), gemm.scales, n, k)?;
+        let a = a.pick(&rows);
+        let truth = Gemm::new(&a, &w, bias.as_deref(), tolerance)?;
+        let actual: Vec<u32> = rows.iter().flat_map(|r| &out[(batch * m + r) * n..][..n]).copied().collect();
+        let ordered = truth.in_device_order(&parts);
+        let mut both = if gemm.out == Dtype::F32 {
+            let values: Vec<f32> = actual.iter().map(|bits| f32::from_bits(*bits)).collect();
+            let right: Vec<u32> = ordered.iter().map(|x| x.to_bits()).collect();
+            [
+                Comparison::of_verdict("out", &verify_f32(&truth, &values, n)?),
+                Comparison::of_codes(DEVICE_ORDER, "out", n, &right, &actual, f32::from_bits),
+            ]
+        } else {
+            let values: Vec<u16> = actual.iter().map(|bits| *bits as u16).collect();
+            let right: Vec<u16> = ordered.iter().map(|x| numerics::bf16::from_f32_rne(*x)).collect();
+            [
+                Comparison::of_verdict("out", &verify_half(&truth, &values, n, Half::Bf16)?),
+                Comparison::of_codes(DEVICE_ORDER, "out", n, &right, &values, numerics::bf16::to_f32),
+            ]
+        };
+        for worst in both.iter_mut().filter_map(|c| c.worst.as_mut()) {
+            worst.row = batch * m + rows[worst.row];
+        }
+        found.extend(both);
+    }
+    if let Some(counters) = outputs.find("counters") {
+        found.push(floats("counters", 1, &vec![0; counters.len() / 4], counters));
+    }
+    Ok(found)
+}
+
+/// All of `m` rows, or `most` at least: the edges of tiles of 16 and of the tensor, and rows that an odd stride meets.
+fn sampled_rows(m: usize, most: usize) -> Vec<usize> {
+    if m <= most {
+        return (0..m).collect();
+    }
+    let edges = [0, 1, 15, 16, 31, 32, 63, 64, 127, 128, 255, 256];
+    let stride = (m / most.max(1)).max(1) | 1;
+    let mut rows: Vec<usize> = edges.into_iter().chain(m - 2..m).chain((7..m).step_by(stride)).collect();
+    rows.retain(|row| *row < m);
+    rows.sort_unstable();
+    rows.dedup();
+    rows
+}
+
 /// What other implementations made of the golden inputs.
 fn golden(problem: &Problem, inputs: &Tensors, outputs: &Tensors) -> Option<Comparison> {
     match problem.kind {
@@ -197,8 +288,11 @@ fn mxfp4(verdict: &Verdict) -> Vec<Comparison> {
 }
 
 fn floats(output: &'static str, width: usize, expected: &[u32], actual: &[u8]) -> Comparison {
-    let actual: Vec<u32> = actual.as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b)).collect();
-    Comparison::of_codes("reference", output, width.max(1), expected, &actual, f32::from_bits)
+    Comparison::of_codes("reference", output, width.max(1), expected, &words(actual), f32::from_bits)
+}
+
+fn words(bytes: &[u8]) -> Vec<u32> {
+    bytes.as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b)).collect()
 }
 
 fn bytes(oracle: &'static str, width: usize, expected: &[u8], actual: &[u8]) -> Comparison {

@@ -14,6 +14,12 @@ pub struct Case {
     pub m: usize,
     /// Columns, a multiple of 32. Weights: bytes of a row. Scales: 32 times the groups.
     pub k: usize,
+    /// Products: columns of the result. 0 for other operators.
+    pub n: usize,
+    /// Products: workgroups that share a tile of the result.
+    pub splits: usize,
+    /// Products: how many at once.
+    pub batch: usize,
     /// What lies between the rows of a strided tensor.
     pub gap: Gap,
     /// What the inputs hold.
@@ -198,7 +204,35 @@ impl Case {
     /// A case without gap, floor and optional operands.
     #[must_use]
     pub const fn new(m: usize, k: usize, values: Values) -> Self {
-        Self { m, k, gap: Gap::Elements(0), values, amax_floor: 0.0, optional: false }
+        Self {
+            m,
+            k,
+            n: 0,
+            splits: 1,
+            batch: 1,
+            gap: Gap::Elements(0),
+            values,
+            amax_floor: 0.0,
+            optional: false,
+        }
+    }
+
+    /// A product of `[m, k]` and `[n, k]`.
+    #[must_use]
+    pub const fn product(m: usize, n: usize, k: usize, values: Values) -> Self {
+        Self { n, ..Self::new(m, k, values) }
+    }
+
+    /// The same with so many workgroups for each tile.
+    #[must_use]
+    pub const fn splits(self, splits: usize) -> Self {
+        Self { splits, ..self }
+    }
+
+    /// So many of it at once.
+    #[must_use]
+    pub const fn batch(self, batch: usize) -> Self {
+        Self { batch, ..self }
     }
 
     /// The same with a gap.
@@ -222,7 +256,16 @@ impl Case {
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "m={} k={}", self.m, self.k)?;
+        match self.n {
+            0 => write!(f, "m={} k={}", self.m, self.k)?,
+            n => write!(f, "m={} n={n} k={}", self.m, self.k)?,
+        }
+        if self.splits != 1 {
+            write!(f, " splits={}", self.splits)?;
+        }
+        if self.batch != 1 {
+            write!(f, " batch={}", self.batch)?;
+        }
         match self.gap {
             Gap::Elements(0) => {}
             Gap::Elements(n) => write!(f, " gap={n}")?,

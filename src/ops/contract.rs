@@ -21,6 +21,7 @@ pub struct Contract {
 struct Tolerances {
     silu_mul: Option<SiluMulTolerance>,
     rms_norm: Option<RmsNormTolerance>,
+    gemm: Option<GemmTolerance>,
 }
 
 /// `relative · |result| + silu_absolute · |up|`.
@@ -46,6 +47,18 @@ pub struct RmsNormTolerance {
     pub relative_per_k: f64,
 }
 
+/// `(relative + relative_per_block · K/32) · Σ |a·w| + bias · (Σ |a·w| + |bias|)`.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GemmTolerance {
+    /// Share of the sum of magnitudes.
+    pub relative: f64,
+    /// What each block of 32 columns adds to `relative`.
+    pub relative_per_block: f64,
+    /// Share of the sum of magnitudes and the bias, where there is one.
+    pub bias: f64,
+}
+
 impl Contract {
     /// Reads an operator's contract.
     ///
@@ -63,7 +76,8 @@ impl Contract {
         }
         let silu = contract.tolerance.silu_mul.map(|t| [t.relative, t.silu_absolute, 0.0]);
         let norm = contract.tolerance.rms_norm.map(|t| [t.relative, t.absolute, t.relative_per_k]);
-        for (name, bounds) in [("silu_mul", silu), ("rms_norm", norm)] {
+        let gemm = contract.tolerance.gemm.map(|t| [t.relative, t.relative_per_block, t.bias]);
+        for (name, bounds) in [("silu_mul", silu), ("rms_norm", norm), ("gemm", gemm)] {
             if let Some(bound) = bounds.into_iter().flatten().find(|b| !b.is_finite() || *b < 0.0) {
                 return Err(format!(
                     "a bound of tolerance.{name} is {bound:e}: it must be finite and not negative"
@@ -78,6 +92,13 @@ impl Contract {
     pub fn silu_mul(&self) -> Option<reference::SiluTolerance> {
         let SiluMulTolerance { relative, silu_absolute } = self.tolerance.silu_mul?;
         Some(reference::SiluTolerance { relative, silu_absolute })
+    }
+
+    /// The bound on a product, if the operator has such a kernel.
+    #[must_use]
+    pub fn gemm(&self) -> Option<reference::GemmTolerance> {
+        let GemmTolerance { relative, relative_per_block, bias } = self.tolerance.gemm?;
+        Some(reference::GemmTolerance { relative, relative_per_block, bias })
     }
 
     /// The bound on RMSNorm over rows of `k` elements, if the operator has such a kernel.

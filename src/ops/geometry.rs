@@ -19,11 +19,13 @@ pub struct Extent {
     pub elements: usize,
 }
 
-/// A one-dimensional grid.
+/// A grid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Geometry {
-    /// Workgroups. With none there is nothing to launch: HIP refuses an empty grid.
+    /// Workgroups of the first dimension. With none there is nothing to launch: HIP refuses an empty grid.
     pub grid: u32,
+    /// Of the second and third dimension; 1 each for kernels that divide a problem in one way.
+    pub layers: [u32; 2],
     /// Work-items of a workgroup.
     pub block: u32,
     /// Dynamic LDS, in bytes.
@@ -67,7 +69,7 @@ impl Geometry {
             number("THREADS")?.ok_or_else(|| declaration(instance, "does not define THREADS".into()))?;
         match (u32::try_from(grid), u32::try_from(block)) {
             (Ok(grid), Ok(block)) if grid.checked_mul(block).is_some() => {
-                Ok(Self { grid, block, lds_bytes: instance.dynamic_lds_bytes })
+                Ok(Self { grid, layers: [1, 1], block, lds_bytes: instance.dynamic_lds_bytes })
             }
             _ => Err(Error::Shape {
                 kernel: instance.path(),
@@ -80,6 +82,6 @@ impl Geometry {
     /// As HIP takes it.
     #[must_use]
     pub fn config(&self) -> LaunchConfig {
-        LaunchConfig::new(self.grid, self.block).with_shared_bytes(self.lds_bytes)
+        LaunchConfig::new((self.grid, self.layers[0], self.layers[1]), self.block).with_shared_bytes(self.lds_bytes)
     }
 }

@@ -78,6 +78,8 @@ pub enum Kind {
         /// Of the input.
         element: Element,
     },
+    /// a · wᵀ + bias, of MXFP4 operands.
+    GemmMxfp4(GemmMxfp4),
     /// Weight reordering.
     ShuffleWeights {
         /// Which way.
@@ -88,6 +90,23 @@ pub enum Kind {
         /// Which way.
         direction: Direction,
     },
+}
+
+/// What decides the bits of an MXFP4 product.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GemmMxfp4 {
+    /// How bf16 activations become MXFP4; they are MXFP4 already without.
+    pub rule: Option<Mxfp4Rule>,
+    /// Whether the weights are in the order of `shuffle_weight((16, 16))`.
+    pub weights_shuffled: bool,
+    /// Of the scales of both operands.
+    pub scales: ScaleLayout,
+    /// Of the result: bf16 or f32.
+    pub out: Dtype,
+    /// Columns of K that a wave takes at a time.
+    pub k_step: usize,
+    /// Waves that share a tile of a workgroup.
+    pub waves_k: usize,
 }
 
 /// Into the kernel's order, or back.
@@ -148,6 +167,17 @@ pub enum Content {
         m: usize,
         /// Groups of a row.
         groups: usize,
+    },
+    /// E8M0 bytes around 2^0, from the values of the case: sums of products in any order stay within f32.
+    ProductScales {
+        /// Their order.
+        layout: ScaleLayout,
+        /// Rows.
+        m: usize,
+        /// Groups of a row.
+        groups: usize,
+        /// Operands, each with a buffer of its own, one after the other.
+        batch: usize,
     },
     /// The f32 bits of the largest magnitude of the input `x`.
     AmaxOfX {

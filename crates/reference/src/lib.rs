@@ -12,6 +12,7 @@
 
 mod error;
 mod fp8;
+mod gemm;
 mod mxfp4;
 mod rms_norm;
 mod rows;
@@ -23,11 +24,12 @@ mod verdict;
 
 pub use error::Error;
 pub use fp8::{DivisionRule, Fp8, Fp8Granularity, Fp8Rule, Fp8Scaled, quantise_fp8};
+pub use gemm::{Gemm, GemmTolerance, MxOperand, Parts};
 pub use mxfp4::{Mxfp4, dequantise_mxfp4, quantise_mxfp4};
 pub use rms_norm::{RmsNorm, RmsNormInput, add_residual};
 pub use rows::{Elements, Half, Rows};
 pub use scale_layout::{SCALE_PADDING, ScaleLayout};
 pub use shuffle::{interleave_gate_up, shuffle_scales, shuffle_weights, unshuffle_scales, unshuffle_weights};
 pub use silu_mul::{EXPONENTIAL_RANGE, SiluMul, SiluTolerance};
-pub use truth::{Tolerance, TruthRows, verify_fp8, verify_half, verify_mxfp4};
+pub use truth::{Tolerance, TruthRows, verify_f32, verify_fp8, verify_half, verify_mxfp4};
 pub use verdict::{Verdict, Violation};

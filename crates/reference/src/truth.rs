@@ -107,6 +107,34 @@ pub fn verify_half(truth: &impl TruthRows, out: &[u16], stride: usize, half: Hal
     Ok(verdict)
 }
 
+/// Checks the f32 output of an operator: legal is whatever lies within the bounds, rounded to nearest. NaN must be NaN.
+/// `out` has rows `stride` elements apart.
+pub fn verify_f32(truth: &impl TruthRows, out: &[f32], stride: usize) -> Result<Verdict, Error> {
+    let (m, k) = (truth.m(), truth.k());
+    check_rows("verify f32", "out", m, k, stride, out.len())?;
+    let mut verdict = Verdict::default();
+    let (mut values, mut errors) = (vec![0.0; k], vec![0.0; k]);
+    for row in 0..m {
+        truth.row(row, &mut values, &mut errors);
+        for (column, (value, error)) in values.iter().zip(&errors).enumerate() {
+            let actual = out[row * stride + column];
+            if value.is_nan() || actual.is_nan() {
+                check_nan(&mut verdict, row, column, *value, actual);
+                continue;
+            }
+            let legal = ends(*value, *error).map(|x| x as f32);
+            verdict.checked += 1;
+            verdict.ambiguous += u64::from(legal[0] != legal[1]);
+            if actual < legal[0] || actual > legal[1] {
+                let distance = (f64::from(actual) - *value).abs();
+                let legal = (legal[0], legal[1]);
+                verdict.push(distance, Violation::Element { row, column, legal, actual, truth: *value });
+            }
+        }
+    }
+    Ok(verdict)
+}
+
 /// Checks the E4M3 output of an operator whose values are already divided by their scale: legal is whatever some
 /// value within the bounds rounds to (nearest even, saturating). NaN must be NaN, of either sign.
 /// `out` has rows `stride` bytes apart.
