@@ -10,12 +10,7 @@ enum class Form { mxfp4, bf16 };
 constexpr int TILES_M = BM / WAVES_M / TILE, TILES_N = BN / WAVES_N / TILE;
 static_assert(TILES_M * WAVES_M * TILE == BM && TILES_N * WAVES_N * TILE == BN);
 static_assert(WAVES_M * WAVES_N * WAVES_K * WAVE == THREADS);
-
-/// This wave's place in its workgroup.
-struct Place {
-  uint32_t m, n, k;
-  MEMBER Place() : m(wave() / WAVES_K / WAVES_N), n(wave() / WAVES_K % WAVES_N), k(wave() % WAVES_K) {}
-};
+// TAIL = 0 is for K in whole steps; BATCHED = 1 for several products, one for each z of the grid.
 
 template <Form FORM>
 struct ActivationsOf {
@@ -28,80 +23,89 @@ struct ActivationsOf<Form::bf16> {
 using Activations = ActivationsOf<Form::ACTIVATIONS>::Type;
 using Weights = Packed<TILES_N, Order::WEIGHTS, Order::SCALES>;
 
-/// K steps from `first` on, `last` excluded: a part of all, the same for every tile of a shape.
-struct Part {
-  uint32_t first, last;
-  MEMBER Part(uint32_t k, uint32_t part, uint32_t parts) {
-    const uint32_t steps = (k + KSTEP - 1) / KSTEP;
-    first = steps * part / parts;
-    last = steps * (part + 1) / parts;
-  }
-};
-
 /// The operands of one K step.
 struct Stage {
   Activations::Step a;
   Weights::Step w;
 };
 
-/// Multiplies a step in: w is the instruction's X, so that a lane has four neighbours of a row of out.
-DEVICE void multiply(const Stage& stage, f32x4 (&sums)[TILES_M][TILES_N]) {
-  const auto& a = Activations::ready(stage.a);
-  const auto& w = Weights::ready(stage.w);
-  unroll<HALVES>([&](auto h) {
-    unroll<TILES_M>([&](auto i) {
-      unroll<TILES_N>([&](auto j) {
-        using AS = Activations::S;
-        using WS = Weights::S;
-        sums[i][j] = mfma<WS::template SELECT<j, h>, AS::template SELECT<i, h>>(
-            w.codes[j][h], a.codes[i][h], sums[i][j], WS::template word<j, h>(w.scales),
-            AS::template word<i, h>(a.scales));
-      });
-    });
-  });
-}
-
 KERNEL(THREADS) gemm_mxfp4(GemmMxfp4 p) {
-  const Place place;
+  const uint32_t tile_n = __builtin_amdgcn_workgroup_id_x(), tile_m = __builtin_amdgcn_workgroup_id_y();
   const uint32_t z = __builtin_amdgcn_workgroup_id_z();
-  const uint32_t batch = p.batch > 1 ? z : 0, split = p.batch > 1 ? 0 : z;
-  const uint32_t tile_m = __builtin_amdgcn_workgroup_id_y(), tile_n = __builtin_amdgcn_workgroup_id_x();
-  const Rows rows_m(tile_m * BM + place.m * TILES_M * TILE, TILES_M * TILE, p.m, p.k);
-  const Rows rows_n(tile_n * BN + place.n * TILES_N * TILE, TILES_N * TILE, p.n, p.k);
-  const Columns columns(p.k);
-  const Part part(p.k, split * WAVES_K + place.k, p.splits * WAVES_K);
+  const uint32_t split = BATCHED ? 0 : z, batch = BATCHED ? z : 0;
+  // Side by side and behind each other.
+  const uint32_t beside = WAVES_K == 1 ? wave() : wave() / WAVES_K, behind = WAVES_K == 1 ? 0 : wave() % WAVES_K;
+  const uint32_t row = tile_m * BM + beside / WAVES_N * (TILES_M * TILE);
+  const uint32_t column = tile_n * BN + beside % WAVES_N * (TILES_N * TILE);
+  const uint32_t first = min_of((split * WAVES_K + behind) * p.steps_per_part, p.steps);
+  const uint32_t last = min_of(first + p.steps_per_part, p.steps), whole = min_of(last, p.whole_steps);
 
-  Activations a(at(p.a, batch * p.a_batch), p.a_scales, rows_m, p.a_stride);
-  Weights w(at(p.w, batch * p.w_batch), at(p.w_scales, batch * p.w_scales_batch), rows_n, p.w_stride);
-  uint32_t next = part.first;
-  // Loads past the part are out of range: they cost their issue, move no bytes and keep the wait counts constant.
+  Source a_source(p.a), w_source(p.w), w_scales(p.w_scales);
+  if (BATCHED) {
+    a_source.move(batch * p.a_batch);
+    w_source.move(batch * p.w_batch);
+    w_scales.move(batch * p.w_scales_batch);
+  }
+  Activations a(a_source, Source(p.a_scales), p.a_stride, p.scale_pitch, row, first);
+  Weights w(w_source, w_scales, p.w_stride, p.scale_pitch, column, first);
+
+  // A step past the part is loaded as well, from outside of the tensors: it costs its issue, moves nothing, and
+  // keeps the number of loads between a step's loads and its use the same.
+  uint32_t next = first;
   const auto load = [&] {
-    if (next == columns.partial) {
-      a.cut(columns);
-      w.cut(columns);
+    if (next >= whole) {
+      const uint32_t groups = TAIL && next < last ? p.rest : 0;
+      a.cut(groups);
+      w.cut(groups);
     }
-    const bool exists = next < part.last;
-    Stage stage = {a.load(next, exists), w.load(next, exists)};
-    ++next;
-    return stage;
+    const uint32_t step = next++;
+    return Stage{a.load(step), w.load(step)};
   };
 
   f32x4 sums[TILES_M][TILES_N] = {};
+  // Weights are the instruction's X, so that a lane has four neighbours of a row of out.
+  const auto multiply = [&](Stage& stage, uint32_t step) {
+    if (TAIL && step == p.whole_steps) {
+      Activations::clear_padding(stage.a, p.rest);
+      Weights::clear_padding(stage.w, p.rest);
+    }
+    const auto& ready_a = Activations::ready(stage.a);
+    const auto& ready_w = Weights::ready(stage.w);
+    unroll<HALVES>([&](auto h) {
+      unroll<TILES_M>([&](auto i) {
+        unroll<TILES_N>([&](auto j) {
+          sums[i][j] = mfma<Weights::S::template SELECT<j, h>, Activations::S::template SELECT<i, h>>(
+              ready_w.codes[j][h], ready_a.codes[i][h], sums[i][j], w.template scale<j, h>(ready_w, step),
+              a.template scale<i, h>(ready_a, step));
+        });
+      });
+    });
+  };
+
   Stage stages[DEPTH];
   unroll<DEPTH>([&](auto d) { stages[d] = load(); });
-  // A step's data is waited for with the loads of the DEPTH - 1 steps behind it under way.
-  for (uint32_t step = part.first; step < part.last; step += DEPTH) {
+  Shared::touch(p);
+  // What is needed at the end is computed while the first operands are on their way.
+  __builtin_amdgcn_sched_barrier(0);
+  Result out(p, batch, row, column);
+  Shared shared(p, tile_m, tile_n, split);
+  out.pin();
+  shared.pin();
+
+  // Of LOADS loads for each step, those of the DEPTH - 1 steps behind it may be under way when a step is multiplied:
+  // s_waitcnt vmcnt((DEPTH - 1) · LOADS), the compiler's count, which nothing between here and the end disturbs.
+  uint32_t step = first;
+  for (; step + DEPTH < last; step += DEPTH) {
     unroll<DEPTH>([&](auto d) {
-      if (step + d == columns.partial) {
-        Activations::clear_padding(stages[d].a, columns);
-        Weights::clear_padding(stages[d].w, columns);
-      }
-      if (step + d < part.last) multiply(stages[d], sums);
+      multiply(stages[d], step + d);
+      // Loads stay behind what they overwrite: moved up they would need registers of their own.
+      __builtin_amdgcn_sched_barrier(0);
       stages[d] = load();
+      __builtin_amdgcn_sched_barrier(0);
     });
   }
-
-  const Result out(p, batch, rows_m, rows_n);
-  const Tile tile(p, tile_m, tile_n, split);
-  finish(sums, place.k, place.m * WAVES_N + place.n, tile, out);
+  unroll<DEPTH>([&](auto d) {
+    if (step + d < last) multiply(stages[d], step + d);
+  });
+  finish(sums, behind, beside, shared, out);
 }

@@ -32,6 +32,23 @@ constexpr uint32_t WAVE = 64;
 /// The same in every lane, said so that it is kept in a scalar register.
 DEVICE uint32_t uniform(uint32_t value) { return __builtin_amdgcn_readfirstlane(value); }
 
+/// Makes the compiler compute scalars here, where there is time, rather than where they are used.
+template <class... T>
+DEVICE void keep(T&... scalars) {
+  const auto one = [](auto& scalar) {
+    using Scalar = __remove_reference_t(decltype(scalar));
+    if constexpr (sizeof(Scalar) == 8) {
+      const auto bits = bits_as<uint64_t>(scalar);
+      const uint64_t same = uint64_t(uniform(uint32_t(bits >> 32))) << 32 | uniform(uint32_t(bits));
+      scalar = bits_as<Scalar>(same);
+    } else {
+      scalar = uniform(scalar);
+    }
+    asm volatile("" : "+s"(scalar));
+  };
+  (one(scalars), ...);
+}
+
 DEVICE uint32_t workgroup() { return __builtin_amdgcn_workgroup_id_x(); }
 DEVICE uint32_t thread() { return __builtin_amdgcn_workitem_id_x(); }
 DEVICE uint32_t lane() { return thread() % WAVE; }

@@ -210,8 +210,9 @@ fn product(
         }
         found.extend(both);
     }
-    if let Some(counters) = outputs.find("counters") {
-        found.push(floats("counters", 1, &vec![0; counters.len() / 4], counters));
+    if let Some(workspace) = outputs.find("workspace") {
+        let counters = &workspace[..gemm.counters];
+        found.push(floats("counters", 1, &vec![0; gemm.counters / 4], counters));
     }
     Ok(found)
 }

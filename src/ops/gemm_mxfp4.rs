@@ -12,7 +12,7 @@ use crate::ops::Gap;
 use crate::registry::{Instance, gemm_mxfp4 as structs};
 use crate::{Error, Result};
 
-/// Rows of a, w and out are less than this apart, in bytes or elements.
+/// Rows of out are less than this apart, in elements.
 const STRIDE_LIMIT: usize = 1 << 22;
 
 /// How an instance divides a product.
@@ -59,8 +59,9 @@ impl Tiling {
 /// The parts of K that the waves of a tile's workgroups take, in blocks of 32.
 #[must_use]
 pub fn parts(k: usize, k_step: usize, waves_k: usize, splits: usize) -> Parts {
-    let (steps, all) = (k.div_ceil(k_step), splits * waves_k);
-    let block = |part: usize| (steps * part / all * k_step).min(k) / BLOCK;
+    let steps = k.div_ceil(k_step);
+    let each = steps.div_ceil(splits * waves_k);
+    let block = |part: usize| ((part * each).min(steps) * k_step).min(k) / BLOCK;
     let wave = |part: usize| block(part)..block(part + 1);
     (0..splits).map(|split| (split * waves_k..(split + 1) * waves_k).map(wave).collect()).collect()
 }
@@ -77,7 +78,17 @@ pub(super) fn cases(instance: &Instance, depth: Depth) -> Result<Vec<Case>> {
         Case::product(16, 96, 2048, Values::Adversarial).splits(4),
         Case::product(7, 64, 128, Values::Normal).splits(2),
     ];
-    if kind(instance)?.rule.is_some() {
+    if instance.define("TAIL") != Some("1") {
+        let step = Tiling::of(instance)?.k_step;
+        cases.retain(|case| case.k % step == 0);
+        cases.extend([
+            Case::product(5, 48, step, Values::Wide).gap(Gap::Elements(32)),
+            Case::product(33, 80, 9 * step, Values::Adversarial).gap(Gap::Elements(96)).optional(),
+            Case::product(19, 48, 11 * step, Values::Wide).splits(3).optional(),
+        ]);
+    }
+    if instance.define("BATCHED") == Some("1") {
+        cases.retain(|case| case.splits == 1);
         cases.extend([
             Case::product(3, 128, 512, Values::Wide).batch(3).optional(),
             Case::product(18, 48, 128, Values::Normal).batch(2).gap(Gap::Elements(32)),
@@ -169,48 +180,54 @@ pub(super) fn problem(instance: &Instance, case: Case) -> Result<Problem> {
     let mut outputs = vec![Output { name: "out", dtype: kind.out, layout: out, start: Start::Poison }];
     let traffic = Problem::traffic_of(&inputs, &outputs, 2 * batch * m * n * k);
     let (tiles_m, tiles_n) = tiling.grid(m, n);
+    let counters = (4 * tiles_m * tiles_n).next_multiple_of(256);
     if splits > 1 {
-        let (tiles, sums) = (tiles_m * tiles_n, tiling.tile.0 * tiling.tile.1 * 4);
-        let layout = Layout::packed(tiles * splits, sums);
-        outputs.push(Output { name: "partials", dtype: Dtype::F32, layout, start: Start::Poison });
-        let layout = Layout::packed(1, 4 * tiles);
-        outputs.push(Output { name: "counters", dtype: Dtype::U32, layout, start: Start::Zero });
+        let partials = tiles_m * tiles_n * splits * tiling.tile.0 * tiling.tile.1 * 4;
+        let layout = Layout::packed(1, counters + partials);
+        outputs.push(Output { name: "workspace", dtype: Dtype::F32, layout, start: Start::Zero });
     }
-
+    let steps = k.div_ceil(tiling.k_step);
+    let pitch = if scales == ScaleLayout::Raw { groups } else { 32 * groups.next_multiple_of(8) };
+    let a_scales = if kind.rule.is_none() { scales.len(m, groups) } else { 0 };
+    // A resource for each product of a batch.
+    let sizes = [a.span_bytes() - (batch - 1) * m * a.stride, w.span_bytes() - (batch - 1) * n * w.stride];
     let arguments = structs::GemmMxfp4 {
-        a_stride: a.stride as u64,
-        w_stride: w.stride as u64,
+        a_stride: a.stride as u32,
+        w_stride: w.stride as u32,
+        scale_pitch: pitch as u32,
+        whole_steps: (k / tiling.k_step) as u32,
+        steps: steps as u32,
+        steps_per_part: steps.div_ceil(splits * tiling.waves_k) as u32,
+        rest: (k % tiling.k_step / BLOCK) as u32,
+        splits: splits as u32,
+        m: m as u32,
+        n: n as u32,
         out_stride: (out.stride / bytes) as u64,
+        partials: counters as u64,
         a_batch: (m * a.stride) as u64,
         w_batch: (n * w.stride) as u64,
         w_scales_batch: w_scales as u64,
         out_batch: (m * out.stride / bytes) as u64,
-        m: m as u32,
-        n: n as u32,
-        k: k as u32,
-        splits: splits as u32,
-        batch: batch as u32,
         ..Default::default()
     };
     let grid = if m == 0 { 0 } else { tiles_n as u32 };
     let layers = [tiles_m.max(1) as u32, (splits * batch) as u32];
     Ok(Problem {
         case,
-        kind: Kind::GemmMxfp4(kind),
+        kind: Kind::GemmMxfp4(GemmMxfp4 { counters, ..kind }),
         inputs,
         outputs,
         geometry: Geometry { grid, layers, block: tiling.threads as u32, lds_bytes: instance.dynamic_lds_bytes },
         traffic,
         arguments: Box::new(move |at| {
             let filled = structs::GemmMxfp4 {
-                a: at.get("a"),
-                a_scales: at.get("a_scales"),
-                w: at.get("w"),
-                w_scales: at.get("w_scales"),
+                a: resource(at.get("a"), sizes[0]),
+                w: resource(at.get("w"), sizes[1]),
+                a_scales: resource(at.get("a_scales"), a_scales),
+                w_scales: resource(at.get("w_scales"), w_scales),
                 bias: at.get("bias"),
                 out: at.get("out"),
-                partials: at.get("partials"),
-                counters: at.get("counters"),
+                workspace: at.get("workspace"),
                 ..arguments
             };
             bytemuck::bytes_of(&filled).to_vec()
@@ -218,21 +235,32 @@ pub(super) fn problem(instance: &Instance, case: Case) -> Result<Problem> {
     })
 }
 
+/// A buffer resource: `bytes` from `address` on, raw, data format 32.
+fn resource(address: u64, bytes: usize) -> [u32; 4] {
+    [address as u32, (address >> 32) as u32, bytes as u32, 0x27000]
+}
+
 /// What the kernels do not take.
 fn legal(instance: &Instance, case: &Case) -> Result<()> {
     let Case { m, n, k, splits, batch, .. } = *case;
     let activations_bf16 = instance.define("ACTIVATIONS") == Some("bf16");
-    let stride = (k * if activations_bf16 { 2 } else { 1 }).max(n) + 2 * case.gap.elements();
+    let element = if activations_bf16 { 2 } else { 1 };
+    let stride = n + case.gap.elements();
+    let largest = m.max(n) * (k * element + 2 * case.gap.elements());
+    let batched = instance.define("BATCHED") == Some("1");
+    let tail = instance.define("TAIL") == Some("1");
     let reason = if n == 0 || n % 16 != 0 {
         "N is a multiple of 16"
     } else if k == 0 || k % 64 != 0 {
         "K is a multiple of 64"
     } else if splits == 0 || batch == 0 || (splits > 1 && batch > 1) {
         "a batch of several products is not split"
-    } else if batch > 1 && !activations_bf16 {
-        "activations of a batch are bf16"
-    } else if stride >= STRIDE_LIMIT {
-        "rows are less than 2^22 bytes or elements apart"
+    } else if batch > 1 && !batched {
+        "a batch of several products needs an instance with BATCHED = 1"
+    } else if !tail && k % Tiling::of(instance)?.k_step != 0 {
+        "K is a multiple of KSTEP for an instance with TAIL = 0"
+    } else if stride >= STRIDE_LIMIT || largest >= 1 << 31 {
+        "operands are smaller than 2 GiB, rows of the result less than 2^22 elements apart"
     } else {
         return Ok(());
     };
@@ -268,6 +296,7 @@ fn kind(instance: &Instance) -> Result<GemmMxfp4> {
         out: if choice("OUT", ["bf16", "f32"])? { Dtype::F32 } else { Dtype::Bf16 },
         k_step: tiling.k_step,
         waves_k: tiling.waves_k,
+        counters: 0,
     })
 }
 

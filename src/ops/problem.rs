@@ -107,6 +107,8 @@ pub struct GemmMxfp4 {
     pub k_step: usize,
     /// Waves that share a tile of a workgroup.
     pub waves_k: usize,
+    /// Bytes of counters at the start of the workspace.
+    pub counters: usize,
 }
 
 /// Into the kernel's order, or back.
