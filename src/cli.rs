@@ -8,6 +8,7 @@ mod explain;
 mod launch_arguments;
 mod ops;
 mod run;
+mod tune;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -45,6 +46,8 @@ enum Verb {
     /// Says where a kernel's modelled time goes
     #[command(after_help = run::ARGUMENTS_HELP)]
     Explain(explain::Arguments),
+    /// Finds the fastest instance for each shape of a product
+    Tune(tune::Arguments),
     /// Launches a kernel of any gfx950 code object
     #[command(after_help = run::ARGUMENTS_HELP)]
     Run(run::Arguments),
@@ -120,6 +123,7 @@ pub fn main() -> ExitCode {
         Verb::Check(arguments) => check::run(&arguments),
         Verb::Bench(arguments) => bench::run(&arguments),
         Verb::Explain(arguments) => explain::run(&arguments),
+        Verb::Tune(arguments) => tune::run(&arguments),
         Verb::Run(arguments) => run::run(&arguments),
         Verb::Disasm(arguments) => disasm::run(&arguments),
     };

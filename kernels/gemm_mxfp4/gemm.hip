@@ -38,7 +38,7 @@ KERNEL(THREADS) gemm_mxfp4(GemmMxfp4 p) {
   const uint32_t row = tile_m * BM + beside / WAVES_N * (TILES_M * TILE);
   const uint32_t column = tile_n * BN + beside % WAVES_N * (TILES_N * TILE);
   const uint32_t first = min_of((split * WAVES_K + behind) * p.steps_per_part, p.steps);
-  const uint32_t last = min_of(first + p.steps_per_part, p.steps), whole = min_of(last, p.whole_steps);
+  const uint32_t last = min_of(first + p.steps_per_part, p.steps);
 
   Source a_source(p.a), w_source(p.w), w_scales(p.w_scales);
   if (BATCHED) {
@@ -46,19 +46,13 @@ KERNEL(THREADS) gemm_mxfp4(GemmMxfp4 p) {
     w_source.move(batch * p.w_batch);
     w_scales.move(batch * p.w_scales_batch);
   }
-  Activations a(a_source, Source(p.a_scales), p.a_stride, p.scale_pitch, row, first);
-  Weights w(w_source, w_scales, p.w_stride, p.scale_pitch, column, first);
+  const Activations a(a_source, Source(p.a_scales), p.a_stride, p.scale_pitch, row);
+  const Weights w(w_source, w_scales, p.w_stride, p.scale_pitch, column);
 
   // A step past the part is loaded as well, from outside of the tensors: it costs its issue, moves nothing, and
   // keeps the number of loads between a step's loads and its use the same.
-  uint32_t next = first;
-  const auto load = [&] {
-    if (next >= whole) {
-      const uint32_t groups = TAIL && next < last ? p.rest : 0;
-      a.cut(groups);
-      w.cut(groups);
-    }
-    const uint32_t step = next++;
+  const auto load = [&](uint32_t number) {
+    const Which step(number, last, p.whole_steps, p.rest);
     return Stage{a.load(step), w.load(step)};
   };
 
@@ -83,14 +77,14 @@ KERNEL(THREADS) gemm_mxfp4(GemmMxfp4 p) {
   };
 
   Stage stages[DEPTH];
-  unroll<DEPTH>([&](auto d) { stages[d] = load(); });
-  Shared::touch(p);
+  unroll<DEPTH>([&](auto d) { stages[d] = load(first + d); });
   // What is needed at the end is computed while the first operands are on their way.
   __builtin_amdgcn_sched_barrier(0);
   Result out(p, batch, row, column);
   Shared shared(p, tile_m, tile_n, split);
   out.pin();
   shared.pin();
+  shared.touch(p);
 
   // Of LOADS loads for each step, those of the DEPTH - 1 steps behind it may be under way when a step is multiplied:
   // s_waitcnt vmcnt((DEPTH - 1) · LOADS), the compiler's count, which nothing between here and the end disturbs.
@@ -100,12 +94,13 @@ KERNEL(THREADS) gemm_mxfp4(GemmMxfp4 p) {
       multiply(stages[d], step + d);
       // Loads stay behind what they overwrite: moved up they would need registers of their own.
       __builtin_amdgcn_sched_barrier(0);
-      stages[d] = load();
+      stages[d] = load(step + d + DEPTH);
       __builtin_amdgcn_sched_barrier(0);
     });
   }
   unroll<DEPTH>([&](auto d) {
     if (step + d < last) multiply(stages[d], step + d);
   });
+  shared.seen();
   finish(sums, behind, beside, shared, out);
 }

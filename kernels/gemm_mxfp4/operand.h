@@ -1,7 +1,7 @@
 // One operand of the product, as a wave takes it from memory: TILES tiles of 16 rows, KSTEP columns of K at a time,
 // straight into the registers that the matrix cores read. In every layout a lane's bytes of a step are at an offset that
-// depends on lane, tile and half, and every further step adds a constant. Outside of the tensor reads as 0, which as
-// codes adds nothing.
+// depends on lane, tile and half, plus the step times a constant: one addition for each load. Outside of the tensor
+// reads as 0, which as codes adds nothing.
 #pragma once
 #include "buffer.h"
 #include "mfma.h"
@@ -25,6 +25,21 @@ DEVICE void each_half(Body&& body) {
 /// OUTSIDE in lanes whose block of a half is not among the step's first `groups`.
 DEVICE uint32_t outside(uint32_t half, uint32_t groups) { return 4 * half + lane() / 16 < groups ? 0 : OUTSIDE; }
 
+/// A step of K, and how much of it exists.
+struct Which {
+  uint32_t number;
+  bool exists;
+  /// By half: OUTSIDE in lanes whose blocks do not exist. 0 for TAIL = 0.
+  uint32_t outside[HALVES];
+
+  MEMBER Which(uint32_t number, uint32_t last, uint32_t whole, uint32_t rest) : number(number), exists(number < last) {
+    for (int h = 0; h < HALVES; ++h) outside[h] = TAIL && number == whole ? ::outside(h, rest) : 0;
+  }
+
+  /// Where it begins, with `bytes` for each step.
+  MEMBER uint32_t start(uint32_t bytes) const { return exists ? number * bytes : OUTSIDE; }
+};
+
 /// The scales of TILES tiles from row `first` on. Of a step they are some `Words`; byte SELECT of `word` belongs to a
 /// tile's half.
 template <int TILES, Order ORDER>
@@ -41,23 +56,20 @@ struct Scales<TILES, Order::raw> {
   Source source;
   uint32_t offset[TILES][HALVES];
 
-  MEMBER Scales(const Source& source, uint32_t pitch, uint32_t first, uint32_t step) : source(source) {
-    const uint32_t begin = first * pitch + step * STEP_GROUPS;
+  MEMBER Scales(const Source& source, uint32_t pitch, uint32_t first) : source(source) {
+    const uint32_t begin = first * pitch;
     each_half<TILES>([&](auto t, auto h) {
       offset[t][h] = begin + (t * TILE + lane() % 16) * pitch + lane() / 16 + 4 * h;
     });
   }
 
-  MEMBER void cut(uint32_t groups) {
-    each_half<TILES>([&](auto t, auto h) { offset[t][h] |= outside(h, groups); });
-  }
   MEMBER static void clear_padding(Words&, uint32_t) {}
 
-  MEMBER Words load(uint32_t) {
+  MEMBER Words load(const Which& step) const {
     Words words;
+    const uint32_t start = step.start(STEP_GROUPS);
     each_half<TILES>([&](auto t, auto h) {
-      words.of[t * HALVES + h] = source.load1(offset[t][h]);
-      offset[t][h] += STEP_GROUPS;
+      words.of[t * HALVES + h] = source.load1(offset[t][h] + start | step.outside[h]);
     });
     return words;
   }
@@ -85,27 +97,22 @@ struct Scales<TILES, Order::shuffled> {
   /// Bits to the first tile's byte.
   uint32_t shift;
 
-  MEMBER Scales(const Source& source, uint32_t pitch, uint32_t first, uint32_t step)
+  MEMBER Scales(const Source& source, uint32_t pitch, uint32_t first)
       : source(source), shift(TILES == 1 ? first / 16 % 2 * 8 : 0) {
-    const uint32_t begin = first / 32 * pitch + (HALVES == 2 ? step * 256 : 0);
+    const uint32_t begin = first / 32 * pitch;
     unroll<WORDS>([&](auto w) { offset[w] = begin + w * pitch + lane() * 4; });
   }
 
-  MEMBER void cut(uint32_t groups) {
-    unroll<WORDS>([&](auto w) { offset[w] |= groups == 0 ? OUTSIDE : 0; });
-  }
   /// Of a step with `groups` only: bytes of blocks that do not exist are padding, which may be NaN.
   MEMBER static void clear_padding(Words& words, uint32_t groups) {
     const uint32_t low = outside(0, groups) == 0 ? 0xffff : 0, high = outside(1, groups) == 0 ? 0xffff0000 : 0;
     unroll<WORDS>([&](auto w) { words.of[w] &= HALVES == 1 ? (low != 0 ? ~0u : 0) : low | high; });
   }
 
-  MEMBER Words load(uint32_t step) {
+  MEMBER Words load(const Which& step) const {
     Words words;
-    unroll<WORDS>([&](auto w) {
-      words.of[w] = source.load4(HALVES == 1 ? offset[w] + step / 2 * 256 : offset[w]);
-      if (HALVES == 2) offset[w] += 256;
-    });
+    const uint32_t start = step.exists ? step.number * HALVES / 2 * 256 : OUTSIDE;
+    unroll<WORDS>([&](auto w) { words.of[w] = source.load4(offset[w] + start); });
     return words;
   }
 
@@ -135,28 +142,23 @@ struct Packed {
   static constexpr uint32_t BYTES = CODES == Order::raw ? KSTEP / 2 : KSTEP / 2 * 16;
 
   /// `stride`: bytes from row to row; of shuffled codes those of one row.
-  MEMBER Packed(const Source& source, const Source& scales, uint32_t stride, uint32_t pitch, uint32_t first,
-                uint32_t step)
-      : source(source), scales(scales, pitch, first, step) {
-    const uint32_t begin = first * stride + step * BYTES;
+  MEMBER Packed(const Source& source, const Source& scales, uint32_t stride, uint32_t pitch, uint32_t first)
+      : source(source), scales(scales, pitch, first) {
+    const uint32_t begin = first * stride;
     each_half<TILES>([&](auto t, auto h) {
       offset[t][h] = CODES == Order::raw ? begin + (t * TILE + lane() % 16) * stride + lane() / 16 * 16 + h * 64
                                          : begin + t * TILE * stride + lane() * 16 + h * 1024;
     });
   }
 
-  /// From now on, of a step only the first `groups` exist.
-  MEMBER void cut(uint32_t groups) {
-    each_half<TILES>([&](auto t, auto h) { offset[t][h] |= outside(h, groups); });
-    scales.cut(groups);
-  }
+  /// Of a step of which only the first `groups` exist.
   MEMBER static void clear_padding(Step& step, uint32_t groups) { S::clear_padding(step.scales, groups); }
 
-  MEMBER Step load(uint32_t step) {
+  MEMBER Step load(const Which& step) const {
     Step loaded;
+    const uint32_t start = step.start(BYTES);
     each_half<TILES>([&](auto t, auto h) {
-      loaded.codes[t][h] = source.load16(offset[t][h]);
-      offset[t][h] += BYTES;
+      loaded.codes[t][h] = source.load16(offset[t][h] + start | step.outside[h]);
     });
     loaded.scales = scales.load(step);
     return loaded;
@@ -189,24 +191,21 @@ struct Plain {
   Source source;
   uint32_t offset[TILES][HALVES];
 
-  MEMBER Plain(const Source& source, const Source&, uint32_t stride, uint32_t, uint32_t first, uint32_t step)
-      : source(source) {
-    const uint32_t begin = first * stride + step * KSTEP * 2;
+  MEMBER Plain(const Source& source, const Source&, uint32_t stride, uint32_t, uint32_t first) : source(source) {
+    const uint32_t begin = first * stride;
     each_half<TILES>([&](auto t, auto h) {
       offset[t][h] = begin + (t * TILE + lane() % 16) * stride + lane() / 16 * 64 + h * 256;
     });
   }
 
-  MEMBER void cut(uint32_t groups) {
-    each_half<TILES>([&](auto t, auto h) { offset[t][h] |= outside(h, groups); });
-  }
   MEMBER static void clear_padding(Step&, uint32_t) {}
 
-  MEMBER Step load(uint32_t) {
+  MEMBER Step load(const Which& step) const {
     Step loaded;
+    const uint32_t start = step.start(KSTEP * 2);
     each_half<TILES>([&](auto t, auto h) {
-      unroll<4>([&](auto c) { loaded.words[t][h][c] = source.load16(offset[t][h] + c * 16); });
-      offset[t][h] += KSTEP * 2;
+      const uint32_t at = offset[t][h] + start | step.outside[h];
+      unroll<4>([&](auto c) { loaded.words[t][h][c] = source.load16(at + c * 16); });
     });
     return loaded;
   }

@@ -67,6 +67,7 @@ struct Shared {
   f32* partials;
   uint32_t* counter;
   uint32_t split, splits;
+  uint32_t word;
 
   MEMBER Shared(const GemmMxfp4& p, uint32_t tile_m, uint32_t tile_n, uint32_t split) : split(split), splits(p.splits) {
     const uint32_t index = tile_m * __builtin_amdgcn_grid_size_x() / THREADS + tile_n;
@@ -75,13 +76,9 @@ struct Shared {
   }
 
   /// The workspace's first use by a compute unit waits for the translation of its address: not after the products, when
-  /// everything waits for it, but before, when the operands' do.
-  MEMBER static void touch(const GemmMxfp4& p) {
-    if (p.splits > 1) {
-      const auto word = load<uint32_t>(p.workspace);
-      asm volatile("" : : "v"(word));
-    }
-  }
+  /// everything waits for it, but before, when the operands' do. `seen` ends the load.
+  MEMBER void touch(const GemmMxfp4& p) { word = splits > 1 ? load<uint32_t>(at(p.workspace, lane() * 4)) : 0; }
+  MEMBER void seen() const { asm volatile("" : : "v"(word)); }
 
   MEMBER void pin() { keep(splits, partials, counter); }
 

@@ -1,5 +1,7 @@
 //! MXFP4 products: `kernels/gemm_mxfp4`.
 
+pub mod choice;
+
 use numerics::mx::{BLOCK, Mxfp4Rule, ScaleRounding};
 use reference::{Parts, ScaleLayout};
 
