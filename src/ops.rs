@@ -20,7 +20,8 @@ pub use case::{Case, Depth, Element, Gap, Pattern, Values};
 pub use contract::{Contract, GemmTolerance, RmsNormTolerance, SiluMulTolerance};
 pub use geometry::{Extent, Geometry};
 pub use problem::{
-    Addresses, Arguments, Content, Direction, GemmMxfp4, Input, Kind, Layout, Output, Problem, Span, Start, Traffic,
+    Addresses, Arguments, Content, Direction, GemmMxfp4, Input, Kind, Layout, Output, Problem, Span, Start,
+    Traffic,
 };
 pub use resident::{Changed, Fill, Place, Resident, Surround, Tensors};
 

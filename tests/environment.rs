@@ -209,8 +209,9 @@ fn the_doctor_says_what_is_missing_and_what_to_do() {
     let outcome = doctor().run().expect(exit::SUCCESS);
     let shown = outcome.stdout.lines().map(|l| l.split_whitespace().collect::<Vec<_>>().join(" "));
     let shown = shown.collect::<Vec<_>>().join("\n");
+    let kernels = format!("built-in kernels found {} for gfx950", Kernels::built_in().instances.len());
     for expected in [
-        "built-in kernels found 67 for gfx950",
+        kernels.as_str(),
         "HIP compiler broken set, but unusable",
         "virtual MI355X found AMD Instinct MI355X (virtual), gfx950",
         "ROCm device missing no MI355X: ",

@@ -2,18 +2,16 @@
 
 use numerics::mx::{BLOCK, MXFP4_BLOCK_BYTES};
 use reference::{
-    Elements, Fp8Granularity, Gemm, GemmTolerance, Half, MxOperand, RmsNorm, RmsNormInput, Rows, ScaleLayout, SiluMul, Verdict, add_residual,
-    dequantise_mxfp4, quantise_fp8, quantise_mxfp4, shuffle_scales, shuffle_weights, unshuffle_scales,
-    unshuffle_weights, verify_f32, verify_half, verify_mxfp4,
+    Elements, Fp8Granularity, Gemm, GemmTolerance, Half, MxOperand, RmsNorm, RmsNormInput, Rows, ScaleLayout,
+    SiluMul, Verdict, add_residual, dequantise_mxfp4, quantise_fp8, quantise_mxfp4, shuffle_scales,
+    shuffle_weights, unshuffle_scales, unshuffle_weights, verify_f32, verify_half, verify_mxfp4,
 };
 
 use super::compare::Comparison;
 use super::inputs;
-use crate::golden::{self, Shuffle};
 use crate::dtype::Dtype;
-use crate::ops::{
-    Case, Contract, Direction, Element, GemmMxfp4, Kind, Problem, Tensors, Values, gemm_mxfp4,
-};
+use crate::golden::{self, Shuffle};
+use crate::ops::{Case, Contract, Direction, Element, GemmMxfp4, Kind, Problem, Tensors, Values, gemm_mxfp4};
 
 /// The oracle that knows the virtual device's order of sums: no other device need agree.
 pub const DEVICE_ORDER: &str = "device order";
@@ -164,7 +162,11 @@ fn product(
     let bias: Option<Vec<f32>> = inputs.find("bias").map(|bytes| inputs::widen(Element::F32, bytes));
     let parts = gemm_mxfp4::parts(k, gemm.k_step, gemm.waves_k, case.splits);
     let rows = sampled_rows(m, WHOLE_PRODUCT / (n * k).max(1));
-    let out = if gemm.out == Dtype::F32 { words(outputs.get("out")) } else { halves(outputs.get("out")).iter().map(|h| u32::from(*h)).collect() };
+    let out = if gemm.out == Dtype::F32 {
+        words(outputs.get("out"))
+    } else {
+        halves(outputs.get("out")).iter().map(|h| u32::from(*h)).collect()
+    };
     for batch in 0..case.batch {
         let of = |name: &str| {
             let all = inputs.get(name);

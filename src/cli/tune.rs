@@ -80,10 +80,11 @@ fn shapes(arguments: &Arguments) -> Vec<Shape> {
     if !arguments.shape.is_empty() {
         return arguments.shape.iter().copied().flat_map(both).collect();
     }
-    let contest = gemm_mxfp4::contest_shapes().into_iter().map(|(m, n, k)| Shape { bf16: true, sizes: [m, n, k] });
-    let model = gemm_mxfp4::model_shapes().into_iter().flat_map(|(n, k)| {
-        [1, 16, 32, 64, 128, 256, 1024].map(|m| Shape { bf16: false, sizes: [m, n, k] })
-    });
+    let contest =
+        gemm_mxfp4::contest_shapes().into_iter().map(|(m, n, k)| Shape { bf16: true, sizes: [m, n, k] });
+    let model = gemm_mxfp4::model_shapes()
+        .into_iter()
+        .flat_map(|(n, k)| [1, 16, 32, 64, 128, 256, 1024].map(|m| Shape { bf16: false, sizes: [m, n, k] }));
     contest.chain(model).collect()
 }
 
@@ -93,7 +94,8 @@ fn splits(instance: &Instance, shape: Shape) -> Result<Vec<usize>> {
     let [m, n, k] = shape.sizes;
     let (tiles_m, tiles_n) = tiling.grid(m, n);
     let steps = k.div_ceil(tiling.k_step);
-    let sensible = |s: usize| s == 1 || (tiles_m * tiles_n * s <= COMPUTE_UNITS && s * tiling.waves_k <= 2 * steps);
+    let sensible =
+        |s: usize| s == 1 || (tiles_m * tiles_n * s <= COMPUTE_UNITS && s * tiling.waves_k <= 2 * steps);
     Ok(SPLITS.into_iter().filter(|s| sensible(*s)).collect())
 }
 

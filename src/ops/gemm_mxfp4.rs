@@ -82,11 +82,12 @@ pub(super) fn cases(instance: &Instance, depth: Depth) -> Result<Vec<Case>> {
     ];
     if instance.define("TAIL") != Some("1") {
         let step = Tiling::of(instance)?.k_step;
-        cases.retain(|case| case.k % step == 0);
+        cases.retain(|case| case.k.is_multiple_of(step));
         cases.extend([
             Case::product(5, 48, step, Values::Wide).gap(Gap::Elements(32)),
             Case::product(33, 80, 9 * step, Values::Adversarial).gap(Gap::Elements(96)).optional(),
             Case::product(19, 48, 11 * step, Values::Wide).splits(3).optional(),
+            Case::product(66, 144, 16 * step, Values::Normal).splits(2),
         ]);
     }
     if instance.define("BATCHED") == Some("1") {
@@ -97,16 +98,50 @@ pub(super) fn cases(instance: &Instance, depth: Depth) -> Result<Vec<Case>> {
         ]);
     }
     if depth == Depth::Full {
-        for (m, n, k) in contest_shapes() {
-            cases.push(Case::product(m, n, k, Values::Normal).splits(if k > 2048 { 4 } else { 1 }));
-        }
-        for (n, k) in model_shapes() {
-            for m in [1, 2, 4, 8, 16, 17, 32, 64, 128, 256] {
-                cases.push(Case::product(m, n, k, Values::Normal).splits(if k > 2048 { 4 } else { 1 }));
-            }
+        cases.extend(full(instance)?);
+    }
+    Ok(cases)
+}
+
+/// The contest's and the model's shapes, and random ones.
+fn full(instance: &Instance) -> Result<Vec<Case>> {
+    let model = model_shapes().into_iter().flat_map(|(n, k)| ROWS.map(|m| (m, n, k)));
+    let shapes = contest_shapes().into_iter().chain(model).chain(random_shapes(RANDOM));
+    let batched = instance.define("BATCHED") == Some("1");
+    let tiling = Tiling::of(instance)?;
+    let whole = instance.define("TAIL") != Some("1");
+    let mut cases = Vec::new();
+    for (m, n, k) in shapes.filter(|(_, _, k)| !whole || k.is_multiple_of(tiling.k_step)) {
+        let splits = if batched { 1 } else { 1 + (k / tiling.k_step / (4 * tiling.waves_k)).min(7) };
+        cases.push(Case::product(m, n, k, Values::Normal).splits(splits));
+    }
+    if batched {
+        // The absorbed projections of multi-head latent attention: 16 heads.
+        for (n, k) in [(512, 128), (128, 512)] {
+            cases.extend([1, 4, 17, 64].map(|m| Case::product(m, n, k, Values::Normal).batch(16)));
         }
     }
     Ok(cases)
+}
+
+/// Rows of the model's shapes.
+const ROWS: [usize; 10] = [1, 2, 4, 8, 16, 17, 32, 64, 128, 256];
+/// Random shapes of a full check.
+const RANDOM: usize = 200;
+
+/// M, N, K: powers of two times something below two, so that small ones are as frequent as large ones.
+fn random_shapes(count: usize) -> Vec<(usize, usize, usize)> {
+    let mut state = 355_u64;
+    let mut below = |end: u64| {
+        // Knuth's MMIX generator; its upper half is random enough for sizes.
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((state >> 33) % end) as usize
+    };
+    let mut size = |octaves: u64| {
+        let octave = below(octaves);
+        (1 << octave) + below(1 << octave)
+    };
+    (0..count).map(|_| (size(9), 16 * size(7), 64 * size(6))).collect()
 }
 
 /// The shapes of the public MXFP4 product contest, tests and benchmarks: M, N, K.
@@ -129,7 +164,16 @@ pub fn contest_shapes() -> Vec<(usize, usize, usize)> {
 /// DeepSeek-R1's dense products on one of eight devices: N, K.
 #[must_use]
 pub fn model_shapes() -> Vec<(usize, usize)> {
-    vec![(2112, 7168), (3072, 1536), (4096, 512), (7168, 2048), (4608, 7168), (7168, 2304), (512, 7168), (7168, 256)]
+    vec![
+        (2112, 7168),
+        (3072, 1536),
+        (4096, 512),
+        (7168, 2048),
+        (4608, 7168),
+        (7168, 2304),
+        (512, 7168),
+        (7168, 256),
+    ]
 }
 
 pub(super) fn bench_cases() -> Vec<Case> {
@@ -138,19 +182,27 @@ pub(super) fn bench_cases() -> Vec<Case> {
 
 pub(super) fn problem(instance: &Instance, case: Case) -> Result<Problem> {
     if instance.params != "GemmMxfp4" {
-        return Err(declaration(instance, format!("this program does not know what {} computes", instance.params)));
+        return Err(declaration(
+            instance,
+            format!("this program does not know what {} computes", instance.params),
+        ));
     }
     let (tiling, kind) = (Tiling::of(instance)?, kind(instance)?);
     let Case { m, n, k, splits, batch, .. } = case;
     legal(instance, &case)?;
     let (scales, gap, groups) = (kind.scales, case.gap.elements(), k / BLOCK);
 
-    let strided = |rows: usize, row_bytes: usize, gap: usize| Layout { rows, row_bytes, stride: row_bytes + gap };
+    let strided =
+        |rows: usize, row_bytes: usize, gap: usize| Layout { rows, row_bytes, stride: row_bytes + gap };
     let a = match kind.rule {
         Some(_) => strided(batch * m, 2 * k, 2 * gap),
         None => strided(batch * m, k / 2, gap / 2),
     };
-    let w = if kind.weights_shuffled { Layout::packed(batch * n, k / 2) } else { strided(batch * n, k / 2, gap / 2) };
+    let w = if kind.weights_shuffled {
+        Layout::packed(batch * n, k / 2)
+    } else {
+        strided(batch * n, k / 2, gap / 2)
+    };
     let bytes = if kind.out == Dtype::F32 { 4 } else { 2 };
     let out = strided(batch * m, n * bytes, gap * bytes);
     let w_scales = scales.len(n, groups);
@@ -219,7 +271,12 @@ pub(super) fn problem(instance: &Instance, case: Case) -> Result<Problem> {
         kind: Kind::GemmMxfp4(GemmMxfp4 { counters, ..kind }),
         inputs,
         outputs,
-        geometry: Geometry { grid, layers, block: tiling.threads as u32, lds_bytes: instance.dynamic_lds_bytes },
+        geometry: Geometry {
+            grid,
+            layers,
+            block: tiling.threads as u32,
+            lds_bytes: instance.dynamic_lds_bytes,
+        },
         traffic,
         arguments: Box::new(move |at| {
             let filled = structs::GemmMxfp4 {
@@ -251,15 +308,15 @@ fn legal(instance: &Instance, case: &Case) -> Result<()> {
     let largest = m.max(n) * (k * element + 2 * case.gap.elements());
     let batched = instance.define("BATCHED") == Some("1");
     let tail = instance.define("TAIL") == Some("1");
-    let reason = if n == 0 || n % 16 != 0 {
+    let reason = if n == 0 || !n.is_multiple_of(16) {
         "N is a multiple of 16"
-    } else if k == 0 || k % 64 != 0 {
+    } else if k == 0 || !k.is_multiple_of(64) {
         "K is a multiple of 64"
     } else if splits == 0 || batch == 0 || (splits > 1 && batch > 1) {
         "a batch of several products is not split"
     } else if batch > 1 && !batched {
         "a batch of several products needs an instance with BATCHED = 1"
-    } else if !tail && k % Tiling::of(instance)?.k_step != 0 {
+    } else if !tail && !k.is_multiple_of(Tiling::of(instance)?.k_step) {
         "K is a multiple of KSTEP for an instance with TAIL = 0"
     } else if stride >= STRIDE_LIMIT || largest >= 1 << 31 {
         "operands are smaller than 2 GiB, rows of the result less than 2^22 elements apart"
@@ -279,14 +336,15 @@ fn kind(instance: &Instance) -> Result<GemmMxfp4> {
         let text = instance.define(name).unwrap_or("");
         match of.iter().position(|t| *t == text) {
             Some(at) => Ok(at == 1),
-            None => Err(declaration(instance, format!("{name} = \"{text}\" is neither {} nor {}", of[0], of[1]))),
+            None => {
+                Err(declaration(instance, format!("{name} = \"{text}\" is neither {} nor {}", of[0], of[1])))
+            }
         }
     };
     let rule = if choice("ACTIVATIONS", ["mxfp4", "bf16"])? {
         let text = instance.define("ROUNDING").unwrap_or("");
-        let scale = ScaleRounding::from_name(text).ok_or_else(|| {
-            declaration(instance, format!("ROUNDING = \"{text}\" is no rule for scales"))
-        })?;
+        let scale = ScaleRounding::from_name(text)
+            .ok_or_else(|| declaration(instance, format!("ROUNDING = \"{text}\" is no rule for scales")))?;
         Some(Mxfp4Rule::new(scale))
     } else {
         None
@@ -308,7 +366,9 @@ mod tests {
 
     #[test]
     fn parts_cover_k_once_and_in_order() {
-        for (k, k_step, waves_k, splits) in [(7168, 256, 4, 4), (64, 256, 4, 2), (704, 128, 3, 1), (1344, 256, 2, 3)] {
+        for (k, k_step, waves_k, splits) in
+            [(7168, 256, 4, 4), (64, 256, 4, 2), (704, 128, 3, 1), (1344, 256, 2, 3)]
+        {
             let parts = parts(k, k_step, waves_k, splits);
             assert_eq!(parts.len(), splits);
             let mut next = 0;

@@ -82,6 +82,7 @@ impl Geometry {
     /// As HIP takes it.
     #[must_use]
     pub fn config(&self) -> LaunchConfig {
-        LaunchConfig::new((self.grid, self.layers[0], self.layers[1]), self.block).with_shared_bytes(self.lds_bytes)
+        LaunchConfig::new((self.grid, self.layers[0], self.layers[1]), self.block)
+            .with_shared_bytes(self.lds_bytes)
     }
 }

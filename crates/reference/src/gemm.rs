@@ -67,9 +67,10 @@ impl MxOperand {
             for byte in &data[row * stride..][..groups * MXFP4_BLOCK_BYTES] {
                 doubled.extend([double(byte & 15), double(byte >> 4)]);
             }
-            decoded.extend((0..groups).map(|group| {
-                f64::from(e8m0::to_f32(scales[layout.index(rows, groups, row, group)]))
-            }));
+            decoded.extend(
+                (0..groups)
+                    .map(|group| f64::from(e8m0::to_f32(scales[layout.index(rows, groups, row, group)]))),
+            );
         }
         Ok(Self { rows, k, doubled, scales: decoded })
     }
@@ -136,6 +137,11 @@ impl<'a> Gemm<'a> {
         out
     }
 
+    /// Of the result.
+    fn columns(&self) -> usize {
+        self.w.rows
+    }
+
     /// Calls `each` with the number, the product and the sum of the products' magnitudes of each block of 32. All are
     /// exact but for overflow of f64, which E8M0 scales cannot cause.
     fn products(&self, row: usize, column: usize, mut each: impl FnMut(usize, f64, f64)) {
@@ -160,7 +166,7 @@ impl TruthRows for Gemm<'_> {
     }
 
     fn k(&self) -> usize {
-        self.w.rows
+        self.columns()
     }
 
     fn row(&self, row: usize, values: &mut [f64], errors: &mut [f64]) {
@@ -206,7 +212,7 @@ mod tests {
         let (a, w) = (operand(m, k, 1), operand(n, k, 2));
         let value = |(data, scales): &(Vec<u8>, Vec<u8>), row: usize, i: usize| {
             let byte = data[row * k / 2 + i / 2];
-            let code = if i % 2 == 0 { byte & 15 } else { byte >> 4 };
+            let code = if i.is_multiple_of(2) { byte & 15 } else { byte >> 4 };
             f64::from(e2m1::to_f32(code)) * 2f64.powi(i32::from(scales[row * k / 32 + i / 32]) - 127)
         };
         let bias = [0.5, -1.0, 0.0, 2.0, 4.0];
@@ -227,7 +233,8 @@ mod tests {
     fn the_device_rounds_after_every_instruction_and_part() {
         // The first element of each 128 columns: 2^24, then 1 twice. 2^24 + 1 is no f32.
         let k = 3 * 128;
-        let (mut a, w) = ((vec![0_u8; k / 2], vec![127_u8; k / 32]), (vec![0x22_u8; k / 2], vec![127_u8; k / 32]));
+        let (mut a, w) =
+            ((vec![0_u8; k / 2], vec![127_u8; k / 32]), (vec![0x22_u8; k / 2], vec![127_u8; k / 32]));
         for at in [0, 64, 128] {
             a.0[at] = 0x02;
         }

@@ -166,7 +166,9 @@ mod tests {
     #[test]
     fn any_shape_and_format_gets_a_legal_instance() {
         let entries = entries(BUILT_IN).unwrap();
-        for sizes in [[1, 16, 64], [3, 2112, 7168], [100, 48, 192], [32_768, 512, 1344], [17, 106_496, 16_384]] {
+        for sizes in
+            [[1, 16, 64], [3, 2112, 7168], [100, 48, 192], [32_768, 512, 1344], [17, 106_496, 16_384]]
+        {
             for bf16 in [false, true] {
                 for (weights_shuffled, scales) in
                     [(false, reference::ScaleLayout::Raw), (true, reference::ScaleLayout::Shuffled)]
