@@ -18,7 +18,7 @@
 //! - `--limit`: seconds that one case may take; 120 without it.
 //!
 //! The math cases need Boost's headers, which hip-tests does not bring along: `CPLUS_INCLUDE_PATH` may name
-//! their folder. Without them those files count as not built, and the run says so.
+//! their folder. Without them those files are skipped by name, and the list is not compared with them.
 
 mod builder;
 mod checkout;
@@ -27,7 +27,7 @@ mod runner;
 mod table;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     env,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -44,6 +44,8 @@ use runner::Runner;
 
 /// The variable that names the checkout of hip-tests.
 const VARIABLE: &str = "HIP_TESTS_DIR";
+/// What a compiler's error has when Boost's headers are not there.
+const BOOST: &str = "'boost/";
 /// Compilers, and test programs, at a time.
 const JOBS: usize = 2;
 
@@ -119,15 +121,23 @@ fn run(root: &Path) -> Result<bool, String> {
     eprintln!("hip-tests: {} files, programs in {}", files.len(), builder.folder.display());
     let mut outcomes: BTreeMap<Case, Status> = BTreeMap::new();
     let mut cases: Vec<Case> = Vec::new();
+    let mut without_boost: BTreeSet<String> = BTreeSet::new();
     for (file, built) in files.iter().zip(in_parallel(&files, |file| builder.program(file))) {
         match built.and_then(|program| runner.names(&program)) {
             Ok(names) => cases.extend(names.into_iter().map(|name| Case::new(file, &name))),
+            Err(why) if why.contains(BOOST) => {
+                eprintln!(
+                    "hip-tests: skipped, {file} needs Boost's headers: CPLUS_INCLUDE_PATH may name their folder"
+                );
+                without_boost.insert((*file).to_owned());
+            }
             Err(why) => {
                 outcomes.insert(Case::new(file, "*"), Status::Unbuilt(why));
             }
         }
     }
-    cases.retain(|case| arguments.wants(case));
+    let wanted = |case: &Case| arguments.wants(case) && !without_boost.contains(&case.file);
+    cases.retain(&wanted);
     let is_slow = |case: &Case| matches!(list.entries.get(case), Some(Status::Slow(_)));
     let (left_out, cases): (Vec<Case>, Vec<Case>) =
         cases.into_iter().partition(|case| !arguments.all && is_slow(case));
@@ -137,7 +147,7 @@ fn run(root: &Path) -> Result<bool, String> {
 
     print!("{}", table::by_folder(&outcomes));
     if arguments.write {
-        let updated = list.updated(&outcomes, |case| arguments.wants(case));
+        let updated = list.updated(&outcomes, wanted);
         std::fs::write(&listed, updated.text()).map_err(|error| format!("{}: {error}", listed.display()))?;
         eprintln!("hip-tests: wrote {}; see that every reason is one", listed.display());
         let crashes = outcomes.iter().filter(|(_, outcome)| matches!(outcome, Status::Crash(_)));
@@ -145,7 +155,7 @@ fn run(root: &Path) -> Result<bool, String> {
         crashes.iter().for_each(|case| println!("crash, which cannot be listed: {case}"));
         return Ok(crashes.is_empty());
     }
-    let differences = list.differences(&outcomes, |case| arguments.wants(case));
+    let differences = list.differences(&outcomes, wanted);
     for difference in &differences {
         println!("{difference}");
     }
