@@ -2,6 +2,7 @@
 
 mod bf16gemm;
 mod case;
+mod counts;
 mod evidence;
 mod f4gemm;
 mod family;
@@ -17,8 +18,9 @@ mod schedule;
 mod topk_softmax;
 
 pub use case::{Line, Outcome, Verdict};
+pub use counts::{Counts, Known};
 pub use evidence::Evidence;
 pub use family::Family;
 pub use lab::Lab;
 pub use peers::Tally;
-pub use report::{Counts, FamilyReport, Known, introduction, markdown, text, totals};
+pub use report::{FamilyReport, introduction, markdown, text, totals};

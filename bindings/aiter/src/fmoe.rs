@@ -25,6 +25,9 @@ const BLOCK: u32 = 256;
 /// Sorted rows of one workgroup, the only size there is.
 pub const MOE_BLOCK: usize = 32;
 
+/// Elements behind the result of a flat kernel: 8 bytes.
+pub const MOE_FLAGS: usize = 4;
+
 /// The activation between the products.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MoeActivation {
@@ -54,7 +57,8 @@ pub struct MoeRow {
     pub skips: bool,
     /// Whether workgroups persist, and how many per compute unit.
     pub persistent: Option<usize>,
-    /// Whether the kernel takes unsorted tokens in bf16 and quantises them itself. Not launched here.
+    /// Whether the kernel takes tokens in bf16 and the router's choices unsorted, one workgroup for each choice, and
+    /// clears its result itself.
     pub flat: bool,
     /// Symbol of the kernel.
     pub symbol: String,
@@ -80,9 +84,10 @@ pub struct MoeShape {
 /// The operands of one launch, on the device of the family.
 #[derive(Debug)]
 pub struct MoeOperands<'a> {
-    /// Tokens, `[tokens, model/2]`, two e2m1 per byte.
+    /// Tokens, `[tokens, model/2]`, two e2m1 per byte; for flat kernels `[tokens, model]` bf16.
     pub x: DeviceSlice<'a, u8>,
-    /// E8M0 scales of the tokens in sorted order, [`ScaleShuffle::sorted`]`(sorted rows, model/32)`.
+    /// E8M0 scales of the tokens in sorted order, [`ScaleShuffle::sorted`]`(sorted rows, model/32)`; for flat kernels,
+    /// which quantise by themselves, anything.
     pub x_scale: DeviceSlice<'a, u8>,
     /// Gate and up, `[experts, 2·inner, model/2]`, gate first, each expert in
     /// [`numerics::layout::WeightShuffle`]'s order.
@@ -91,17 +96,19 @@ pub struct MoeOperands<'a> {
     pub gate_up_scale: DeviceSlice<'a, u8>,
     /// Down, `[experts, model, inner/2]`, likewise.
     pub down: DeviceSlice<'a, u8>,
-    /// Its scales, [`ScaleShuffle::dense`]`(experts·model, inner/32)`.
+    /// Its scales, [`ScaleShuffle::dense`]`(experts·model, inner/32)`. Flat kernels also load, and do not use, 2 bytes
+    /// behind them.
     pub down_scale: DeviceSlice<'a, u8>,
-    /// [`ids`](crate::SortedTokens::ids).
+    /// [`ids`](crate::SortedTokens::ids); for flat kernels the chosen experts, `[tokens, k]`.
     pub ids: DeviceSlice<'a, u32>,
-    /// [`weights`](crate::SortedTokens::weights).
+    /// [`weights`](crate::SortedTokens::weights); for flat kernels those of the choices, `[tokens, k]`.
     pub weights: DeviceSlice<'a, f32>,
-    /// [`experts`](crate::SortedTokens::experts).
+    /// [`experts`](crate::SortedTokens::experts); not read by flat kernels.
     pub block_experts: DeviceSlice<'a, i32>,
-    /// [`valid`](crate::SortedTokens::valid).
+    /// [`valid`](crate::SortedTokens::valid); not read by flat kernels.
     pub valid: DeviceSlice<'a, i32>,
-    /// The result, `[tokens, model]` bf16 or f16, zero before the launch.
+    /// The result, `[tokens, model]` bf16 or f16, zero before the launch. For flat kernels, which clear it, whatever it
+    /// holds, and 8 more bytes through which the workgroups of a token tell each other so.
     pub out: DeviceSliceMut<'a, u16>,
 }
 
@@ -172,12 +179,17 @@ impl Fmoe {
         let arguments = arguments(row, shape, &operands, groups)?;
         let function = self.kernels.function(&format!("{}/{}", self.folder, row.object), &row.symbol)?;
         let number = |value| word(FAMILY, shape, value);
-        let grid = if groups > 0 {
-            (number(row.persistent.unwrap_or(0) * units)?, 1)
+        let grid = if row.flat {
+            (number(parts)?, number(shape.k)?, number(shape.tokens)?)
+        } else if groups > 0 {
+            (number(row.persistent.unwrap_or(0) * units)?, 1, 1)
         } else {
-            (number(parts)?, number(operands.block_experts.len())?)
+            (number(parts)?, number(operands.block_experts.len())?, 1)
         };
-        function.launch_bytes(LaunchConfig::new(grid, BLOCK), stream, bytemuck::bytes_of(&arguments))?;
+        // Flat kernels have two more slots, which they do not read.
+        let used = if row.flat { 480 } else { 448 };
+        let bytes = &bytemuck::bytes_of(&arguments)[..used];
+        function.launch_bytes(LaunchConfig::new(grid, BLOCK), stream, bytes)?;
         Ok(())
     }
 }
@@ -229,6 +241,7 @@ struct Arguments {
     k: Word,
     groups: Word,
     parts: Word,
+    unread: [Pointer; 2],
 }
 
 fn arguments(row: &MoeRow, shape: MoeShape, operands: &MoeOperands<'_>, groups: usize) -> Result<Arguments> {
@@ -236,9 +249,6 @@ fn arguments(row: &MoeRow, shape: MoeShape, operands: &MoeOperands<'_>, groups: 
     let refuse = |reason: &str| {
         Err(Error::Shape { family: FAMILY, shape: shape.to_string(), reason: reason.to_owned() })
     };
-    if row.flat {
-        return refuse("flat kernels take other operands; choose one that is not flat");
-    }
     if tokens == 0 || k == 0 || experts == 0 || !inner.is_multiple_of(row.n) {
         return refuse("sizes must be positive and inner a multiple of the kernel's columns");
     }
@@ -246,10 +256,22 @@ fn arguments(row: &MoeRow, shape: MoeShape, operands: &MoeOperands<'_>, groups: 
     if model < 512 || !model.is_multiple_of(256) {
         return refuse("model must be a multiple of 256 and at least 512");
     }
+    // Two rounds of four waves, with as many columns of down as inner ones of the part.
+    if row.flat && !model.is_multiple_of(8 * row.n) {
+        return refuse("for a flat kernel model must be a multiple of 8 times the kernel's columns");
+    }
     let sorted = operands.ids.len();
-    check_len(FAMILY, "the tokens [tokens, model/2]", tokens * model / 2, operands.x.len())?;
-    let x_scale = ScaleShuffle::sorted(sorted, model / 32);
-    check_len(FAMILY, "the scales of the tokens, sorted and padded", x_scale.len(), operands.x_scale.len())?;
+    let x_bytes = if row.flat { model * 2 } else { model / 2 };
+    check_len(FAMILY, "the tokens, in bytes", tokens * x_bytes, operands.x.len())?;
+    if row.flat {
+        check_len(FAMILY, "the chosen experts [tokens, k]", tokens * k, sorted)?;
+    } else {
+        let x_scale = ScaleShuffle::sorted(sorted, model / 32).len();
+        check_len(FAMILY, "the scales of the tokens, sorted and padded", x_scale, operands.x_scale.len())?;
+        let blocks = sorted.div_ceil(MOE_BLOCK);
+        check_len(FAMILY, "the experts of the blocks", blocks, operands.block_experts.len())?;
+        check_len(FAMILY, "the number of valid rows", 2, operands.valid.len())?;
+    }
     check_len(
         FAMILY,
         "gate and up [experts, 2·inner, model/2]",
@@ -267,9 +289,8 @@ fn arguments(row: &MoeRow, shape: MoeShape, operands: &MoeOperands<'_>, groups: 
     let down_scale = ScaleShuffle::dense(experts * model, inner / 32);
     check_len(FAMILY, "the scales of down, padded", down_scale.len(), operands.down_scale.len())?;
     check_len(FAMILY, "the sorted weights", sorted, operands.weights.len())?;
-    check_len(FAMILY, "the experts of the blocks", sorted.div_ceil(MOE_BLOCK), operands.block_experts.len())?;
-    check_len(FAMILY, "the number of valid rows", 2, operands.valid.len())?;
-    check_len(FAMILY, "the result [tokens, model]", tokens * model, operands.out.as_slice().len())?;
+    let flags = if row.flat { MOE_FLAGS } else { 0 };
+    check_len(FAMILY, "the result [tokens, model]", tokens * model + flags, operands.out.as_slice().len())?;
     let number = |value| word(FAMILY, shape, value).map(Word::from);
     Ok(Arguments {
         out: operands.out.as_slice().address().into(),
@@ -288,7 +309,7 @@ fn arguments(row: &MoeRow, shape: MoeShape, operands: &MoeOperands<'_>, groups: 
         inner: number(inner)?,
         tokens: number(tokens)?,
         experts: number(experts)?,
-        x_stride: number(model / 2)?,
+        x_stride: number(x_bytes)?,
         gate_up_stride: number(model / 2)?,
         down_stride: number(inner / 2)?,
         out_stride: number(model * 2)?,
@@ -300,6 +321,7 @@ fn arguments(row: &MoeRow, shape: MoeShape, operands: &MoeOperands<'_>, groups: 
         k: number(k)?,
         groups: number(groups)?,
         parts: number(inner.div_ceil(row.n))?,
+        unread: [Pointer::default(); 2],
     })
 }
 
@@ -388,7 +410,7 @@ mod tests {
             groups: 0x1a0,
             parts: 0x1b0,
         });
-        assert_eq!(size_of::<Arguments>(), 448);
+        assert_eq!(size_of::<Arguments>(), 480);
     }
 
     /// Inner 512, 4 blocks on 8 units: 32×256 makes 8 groups and leaves none idle, 32×512 makes 4. Inner 512 and 8

@@ -41,7 +41,7 @@ pub use bf16gemm::{Bf16Choice, Bf16Gemm, Bf16Operands, Bf16Output, Bf16Tile, SEM
 pub use checkout::{ADVICE, Checkout, VARIABLE};
 pub use error::{Error, Result};
 pub use f4gemm::{F4Choice, F4Gemm, F4Operands, F4Tile};
-pub use fmoe::{Fmoe, MOE_BLOCK, MoeActivation, MoeOperands, MoeRow, MoeShape};
+pub use fmoe::{Fmoe, MOE_BLOCK, MOE_FLAGS, MoeActivation, MoeOperands, MoeRow, MoeShape};
 pub use fp8gemm::{Fp8Choice, Fp8Gemm, Fp8Operands, Fp8Tile};
 pub use gemm::GemmShape;
 pub use hip_source::{HipSource, SOURCE_VARIABLE};

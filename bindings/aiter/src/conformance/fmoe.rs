@@ -3,13 +3,13 @@
 use std::fmt;
 
 use numerics::layout::ScaleShuffle;
-use numerics::mx::{BLOCK, Mxfp4Rule, ScaleRounding};
+use numerics::mx::{BLOCK, Mxfp4Rule, ScaleRounding, quantise_mxfp4};
 use numerics::{bf16, f16};
 
 use super::f4gemm::{shuffle_scale, shuffle_weight};
 use super::{Known, Lab, Outcome, Tally, Verdict};
 use crate::reference::{Allowed, Mxfp4Matrix, Uncertain, gated, gelu_tanh, mxfp4_product, requantised, silu};
-use crate::{Fmoe, MOE_BLOCK, MoeActivation, MoeOperands, MoeRow, MoeShape, Result, SortedTokens};
+use crate::{Fmoe, MOE_BLOCK, MOE_FLAGS, MoeActivation, MoeOperands, MoeRow, MoeShape, Result, SortedTokens};
 
 pub(super) const FINDINGS: &[&str] = &[
     "Inner scales follow the rule that AITER's own quantisers used until June 2026 (up from 1.5 times a power of two), \
@@ -19,23 +19,47 @@ pub(super) const FINDINGS: &[&str] = &[
      their names, are in none, so AITER cannot launch them; they are run here with what their namesakes take. ✗ Eight of \
      them, `fmoe_fp16_…` without `vs`, convert their results to bf16 (64 v_cvt_pk_bf16_f32) and add them as f16 \
      (global_atomic_pk_add_f16), where their namesakes convert by v_cvt_pkrtz_f16_f32.",
+    "The four objects that the manifests call flat (one workgroup for each choice of a token and part of the inner \
+     size; tokens in bf16, the router's choices unsorted) quantise tokens and inner blocks with scales that round up. \
+     They take the model size in rounds of 1024 (16x128) or 2048 (16x256) columns and leave the weights of down with \
+     less; 2048 is the least here. AITER hands three of them 448 bytes of arguments where their descriptors say 480; \
+     they do not load the rest.",
+    "✗ Three of the flat objects address the scales of down wrongly from some part of the inner size on. \
+     flat_novs_gelu_16x128 reads part p at 2·p instead of 256·⌊p/2⌋ + 2·(p mod 2), as its namesake for SiLU does, and is \
+     right for up to 256 inner columns; flat_novs_*_16x256 read it at 256·⌊p/2⌋ + 256·(p mod 2) instead of 256·p, and \
+     are right for up to 512.",
     "With a model size of 256 the loads of the second K step leave the tokens and the weights; 512 is the least here.",
 ];
 
 pub(super) const KNOWN: &[Known] = &[
     Known {
-        object: |name| name.starts_with("fmoe_fp16_") && !name.contains("vs"),
-        shape: "",
+        case: |object, _| object.starts_with("fmoe_fp16_") && !object.contains("vs"),
         verdict: Verdict::Wrong,
         why: "results are converted to bf16 (v_cvt_pk_bf16_f32) and added as f16 (global_atomic_pk_add_f16)",
     },
     Known {
-        object: |_| true,
-        shape: "",
-        verdict: Verdict::Timed,
-        why: "waits or barriers are missing, see the notes",
+        case: |object, shape| object.ends_with("flat_novs_gelu_16x128") && inner(shape) != "256",
+        verdict: Verdict::Wrong,
+        why: "beyond 256 inner columns it reads the scales of down at 2 bytes a part (s_mul_i32 s60, s2, 2), where its \
+              namesake for SiLU adds 0x100 for every other one",
     },
+    Known {
+        case: |object, shape| {
+            object.contains("flat_novs_")
+                && object.ends_with("_16x256")
+                && !["256", "512"].contains(&inner(shape))
+        },
+        verdict: Verdict::Wrong,
+        why: "beyond 512 inner columns it reads the scales of down 0x100 too low: s2 >> 1 and s2 & 1 are both multiplied by \
+              0x100",
+    },
+    Known { case: |_, _| true, verdict: Verdict::Timed, why: "waits or barriers are missing, see the notes" },
 ];
+
+/// The inner size in the name of a shape.
+fn inner(shape: &str) -> &str {
+    shape.split_once("inner=").and_then(|(_, rest)| rest.split(' ').next()).unwrap_or_default()
+}
 
 pub(super) const BOUND: &str = "gate and up err by K/32 · 2^-23 · Σ|block sum|, the activation by \
                                 (16 + 4·|gate|)·2^-23; \
@@ -52,11 +76,10 @@ pub(super) fn run(lab: &mut Lab) -> Result<()> {
         for is_bf16 in [true, false] {
             let family = Fmoe::open(lab.kernels(), activation, is_bf16)?;
             for row in family.rows().iter().chain(&family.unlisted()?) {
-                for case in cases() {
+                for case in if row.flat { flat_cases() } else { cases() } {
                     let mut bounds = None;
-                    lab.case(&row.object, Name(case).to_string(), |lab| match row.flat {
-                        true => Ok(Outcome::Excluded(FLAT.to_owned())),
-                        false => compare(lab, activation, is_bf16, row, case, &mut bounds),
+                    lab.case(&row.object, Name(case).to_string(), |lab| {
+                        compare(lab, activation, is_bf16, row, case, &mut bounds)
                     })?;
                 }
             }
@@ -64,10 +87,6 @@ pub(super) fn run(lab: &mut Lab) -> Result<()> {
     }
     Ok(())
 }
-
-/// Why the kernels that the manifest calls flat are not run.
-const FLAT: &str = "flat in the manifest, another operator: it sorts by itself from the router's ids and weights, takes \
-                    bf16 tokens instead of MXFP4 ones, and clears its output through a region of flags";
 
 /// The shapes: one token, one expert, blocks with tails and full ones, experts without a token, both inner parts.
 fn cases() -> Vec<Case> {
@@ -88,6 +107,26 @@ fn cases() -> Vec<Case> {
     ]
 }
 
+/// The shapes of flat kernels: rounds of 2048 model columns, two to eight inner parts, one choice and several.
+fn flat_cases() -> Vec<Case> {
+    let case = |tokens, model, inner, experts, k| MoeShape { tokens, model, inner, experts, k };
+    vec![
+        case(1, 2048, 256, 1, 1),
+        case(1, 2048, 512, 4, 1),
+        case(1, 2048, 512, 8, 2),
+        case(2, 2048, 512, 4, 4),
+        case(5, 2048, 1024, 4, 2),
+        case(16, 2048, 512, 2, 1),
+        case(17, 2048, 256, 3, 3),
+        case(20, 2048, 512, 16, 2),
+        case(31, 2048, 512, 1, 1),
+        case(33, 2048, 512, 1, 1),
+        case(64, 2048, 256, 4, 2),
+        case(3, 4096, 768, 4, 2),
+        case(7, 4096, 512, 4, 2),
+    ]
+}
+
 fn compare(
     lab: &mut Lab,
     activation: MoeActivation,
@@ -97,7 +136,7 @@ fn compare(
     bounds: &mut Option<Vec<Allowed>>,
 ) -> Result<Outcome> {
     let MoeShape { tokens, model, inner, experts, k } = case;
-    let problem = Problem::new(lab, case);
+    let problem = Problem::new(lab, case, row.flat);
     let sorted = SortedTokens::new(&problem.choices, &problem.weights, k, experts, MOE_BLOCK);
 
     let layout = ScaleShuffle::sorted(sorted.ids.len(), model / BLOCK);
@@ -113,24 +152,33 @@ fn compare(
             .flat_map(|expert| shuffle_weight(expert, rows, row_bytes))
             .collect()
     };
-    let x = lab.upload(&problem.x)?;
+    let x = lab.upload(if row.flat { &problem.x_bf16 } else { &problem.x })?;
     let x_scale = lab.upload(&x_scale)?;
     let gate_up = lab.upload(&shuffled(&problem.gate_up, 2 * inner, model / 2))?;
     let gate_up_scale =
         lab.upload(&shuffle_scale(&problem.gate_up_scale, experts * 2 * inner, model / BLOCK))?;
     let down = lab.upload(&shuffled(&problem.down, model, inner / 2))?;
-    let down_scale = lab.upload(&shuffle_scale(&problem.down_scale, experts * model, inner / BLOCK))?;
-    let (ids, weights) = (lab.upload(&sorted.ids)?, lab.upload(&sorted.weights)?);
+    // Flat kernels also load, and do not use, 2 bytes behind the scales of the last expert.
+    let mut down_scale = shuffle_scale(&problem.down_scale, experts * model, inner / BLOCK);
+    let down_scale_len = down_scale.len();
+    down_scale.extend([0xff; 2]);
+    let down_scale = lab.upload(&down_scale)?;
+    let (ids, weights) = match row.flat {
+        true => (lab.upload(&problem.choices)?, lab.upload(&problem.weights)?),
+        false => (lab.upload(&sorted.ids)?, lab.upload(&sorted.weights)?),
+    };
     let (block_experts, valid) = (lab.upload(&sorted.experts)?, lab.upload(&sorted.valid)?);
-    let mut out = lab.output::<u16>(tokens * model)?;
-    out.as_mut_slice()?.fill_bytes(0)?;
+    let mut out = lab.output::<u16>(tokens * model + if row.flat { MOE_FLAGS } else { 0 })?;
+    if !row.flat {
+        out.as_mut_slice()?.fill_bytes(0)?;
+    }
     let operands = MoeOperands {
         x: x.as_slice(),
         x_scale: x_scale.as_slice(),
         gate_up: gate_up.as_slice(),
         gate_up_scale: gate_up_scale.as_slice(),
         down: down.as_slice(),
-        down_scale: down_scale.as_slice(),
+        down_scale: down_scale.slice(..down_scale_len)?,
         ids: ids.as_slice(),
         weights: weights.as_slice(),
         block_experts: block_experts.as_slice(),
@@ -158,6 +206,8 @@ struct Problem {
     shape: Case,
     x: Vec<u8>,
     x_scale: Vec<u8>,
+    /// Tokens of which the two above are the quantised ones, little-endian; for flat kernels only.
+    x_bf16: Vec<u8>,
     gate_up: Vec<u8>,
     gate_up_scale: Vec<u8>,
     down: Vec<u8>,
@@ -167,17 +217,28 @@ struct Problem {
 }
 
 impl Problem {
-    fn new(lab: &mut Lab, shape: Case) -> Self {
+    fn new(lab: &mut Lab, shape: Case, flat: bool) -> Self {
         let MoeShape { tokens, model, inner, experts, k } = shape;
-        let x = lab.random().bytes(tokens * model / 2);
+        let mut x = lab.random().bytes(tokens * model / 2);
         let gate_up = lab.random().bytes(experts * inner * model);
         let down = lab.random().bytes(experts * model * inner / 2);
         // Scales that keep gate and up near 1, where the activation is curved.
         let mut scales =
             |len: usize, first: u8| (0..len).map(|_| first + lab.random().below(4) as u8).collect::<Vec<_>>();
-        let x_scale = scales(tokens * model / BLOCK, 124);
+        let mut x_scale = scales(tokens * model / BLOCK, 124);
         let gate_up_scale = scales(experts * 2 * inner * model / BLOCK, 119);
         let down_scale = scales(experts * model * inner / BLOCK, 122);
+        let mut x_bf16 = Vec::new();
+        if flat {
+            let codes = lab.random().bf16s(tokens * model);
+            (x, x_scale) = (Vec::new(), Vec::new());
+            for block in codes.as_chunks::<BLOCK>().0 {
+                let block = quantise_mxfp4(&block.map(bf16::to_f32), &Mxfp4Rule::new(FLAT_SCALE));
+                x.extend(block.data);
+                x_scale.push(block.scale);
+            }
+            x_bf16 = codes.iter().flat_map(|code| code.to_le_bytes()).collect();
+        }
         let mut choices = Vec::new();
         for _ in 0..tokens {
             // A random rotation gives k different experts.
@@ -185,7 +246,7 @@ impl Problem {
             choices.extend((0..k as u32).map(|place| (first + place) % experts as u32));
         }
         let weights = (0..tokens * k).map(|_| 0.1 + lab.random().below(900) as f32 / 1000.0).collect();
-        Self { shape, x, x_scale, gate_up, gate_up_scale, down, down_scale, choices, weights }
+        Self { shape, x, x_scale, x_bf16, gate_up, gate_up_scale, down, down_scale, choices, weights }
     }
 
     /// The bounds of one token's result.
@@ -196,7 +257,7 @@ impl Problem {
     fn token(&self, token: usize, activation: MoeActivation, columns: usize, rounding: f64) -> Vec<Allowed> {
         let MoeShape { model, inner, k, .. } = self.shape;
         let (unit, groups) = (2.0_f64.powi(-23), model / BLOCK);
-        let rule = Mxfp4Rule::new(SCALE);
+        let rule = Mxfp4Rule::new(if self.x_bf16.is_empty() { SCALE } else { FLAT_SCALE });
         let x = Mxfp4Matrix {
             rows: 1,
             k: model,
@@ -263,6 +324,9 @@ impl Problem {
 /// How the kernels round the scale of an inner block: AITER's rule until June 2026, read in the machine code, although
 /// its quantisers of today round up.
 const SCALE: ScaleRounding = ScaleRounding::Legacy;
+
+/// The same of flat kernels, for their tokens and for inner blocks.
+const FLAT_SCALE: ScaleRounding = ScaleRounding::RoundUp;
 
 /// A case as the report names it.
 struct Name(Case);

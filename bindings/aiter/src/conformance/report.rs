@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::evidence::Summary;
-use super::{Family, Line, Outcome, Verdict};
+use super::{Counts, Family, Known, Line, Outcome, Verdict};
 
 /// All lines of one family.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,60 +18,6 @@ pub struct FamilyReport {
     pub findings: &'static [&'static str],
     /// What is known not to be right.
     pub known: &'static [Known],
-}
-
-/// Cases that are known not to be right, and why. One that is right after all is as unexpected as a new one that is not:
-/// something else changed.
-#[derive(Debug, Clone, Copy)]
-pub struct Known {
-    /// Whether an object is concerned.
-    pub object: fn(&str) -> bool,
-    /// The shape; all if empty.
-    pub shape: &'static str,
-    /// In which way it is not right. What is known to be right by time only may be right as well: it relies on time.
-    pub verdict: Verdict,
-    /// Why, for the note.
-    pub why: &'static str,
-}
-
-impl PartialEq for Known {
-    fn eq(&self, other: &Self) -> bool {
-        (self.shape, self.verdict, self.why) == (other.shape, other.verdict, other.why)
-    }
-}
-
-/// Cases by verdict.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Objects.
-    pub objects: usize,
-    /// Cases that are right in every schedule.
-    pub right: usize,
-    /// That are right in some.
-    pub timed: usize,
-    /// That are right in none.
-    pub wrong: usize,
-    /// Not run.
-    pub not_run: usize,
-    /// Elements compared, those of wrong cases included.
-    pub elements: usize,
-    /// Elements out of bounds: all of them in wrong cases.
-    pub out_of_bounds: usize,
-    /// Cases with another verdict than is known.
-    pub unexpected: usize,
-}
-
-impl std::ops::AddAssign for Counts {
-    fn add_assign(&mut self, other: Self) {
-        self.objects += other.objects;
-        self.right += other.right;
-        self.timed += other.timed;
-        self.wrong += other.wrong;
-        self.not_run += other.not_run;
-        self.elements += other.elements;
-        self.out_of_bounds += other.out_of_bounds;
-        self.unexpected += other.unexpected;
-    }
 }
 
 impl FamilyReport {
@@ -110,8 +56,7 @@ impl FamilyReport {
     }
 
     fn known(&self, line: &Line) -> Option<&Known> {
-        let mut known = self.known.iter();
-        known.find(|known| (known.object)(&line.object) && ["", &line.shape].contains(&known.shape))
+        self.known.iter().find(|known| (known.case)(&line.object, &line.shape))
     }
 
     fn objects(&self) -> Vec<&str> {
@@ -354,8 +299,7 @@ mod tests {
     #[test]
     fn what_is_known_is_expected_until_it_is_right() {
         const KNOWN: &[Known] = &[Known {
-            object: |name| name.starts_with('k'),
-            shape: "",
+            case: |object, _| object.starts_with('k'),
             verdict: Verdict::Wrong,
             why: "converts to the wrong format",
         }];
