@@ -39,7 +39,7 @@ fn every_kernel_is_right() {
 #[test]
 fn golden_results_are_a_second_oracle_where_they_apply() {
     let filters = ["mxfp4_bf16", "mxfp4_f32", "weights_", "scales_"];
-    let mut arguments = vec!["check", "--no-store", "--json", "--schedules", "1"];
+    let mut arguments = vec!["check", "--no-store", "--json", "--schedules", "3"];
     arguments.extend(filters);
     let document = Mi355x::new(&arguments).run().expect(exit::SUCCESS).json();
     for kernel in document["content"]["kernels"].as_array().unwrap() {

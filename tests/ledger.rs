@@ -41,7 +41,7 @@ fn lines(kernel: &Value) -> String {
 /// `tests/data/ledger.txt` has the answer; `MI355X_BLESS=1` writes it anew.
 #[test]
 fn the_ledger_of_our_kernels() {
-    let mut arguments = vec!["check", "--no-store", "--json", "--schedules", "1", "--ledger"];
+    let mut arguments = vec!["check", "--no-store", "--json", "--schedules", "3", "--ledger"];
     arguments.extend(KERNELS);
     let document = Mi355x::new(&arguments).run().expect(exit::SUCCESS).json();
     let kernels = document["content"]["kernels"].as_array().unwrap();

@@ -5,6 +5,9 @@ use crate::ops::{self, Case, Depth};
 use crate::registry::Instance;
 use crate::{Error, Result};
 
+/// Runs of a case that a verdict needs: without them nothing was compared that could show a race.
+const LEAST_SCHEDULES: u32 = 3;
+
 /// Everything that a check will do, before it does it.
 #[derive(Debug)]
 pub struct Plan<'a> {
@@ -29,7 +32,7 @@ impl<'a> Plan<'a> {
     /// The kernels that match `filters`, each with its cases.
     ///
     /// # Errors
-    /// [`Error::NoMatch`]; [`Error::Option`] for no schedule at all; [`Error::Declaration`] for a kernel
+    /// [`Error::NoMatch`]; [`Error::Option`] for fewer than three schedules; [`Error::Declaration`] for a kernel
     /// that the harness cannot launch.
     pub fn new(
         kernels: &'a Kernels,
@@ -38,9 +41,12 @@ impl<'a> Plan<'a> {
         seed: u64,
         schedules: u32,
     ) -> Result<Self> {
-        if schedules == 0 {
-            let reason = "a kernel that never runs shows nothing".to_owned();
-            return Err(Error::Option { option: "--schedules", value: "0".into(), reason });
+        if schedules < LEAST_SCHEDULES {
+            let reason = format!(
+                "{LEAST_SCHEDULES} at least: in order, and random orders with late results and with prompt ones; \
+                 a kernel that races can be right in fewer"
+            );
+            return Err(Error::Option { option: "--schedules", value: schedules.to_string(), reason });
         }
         let mut tasks = Vec::new();
         for instance in kernels.select(filters)? {

@@ -28,7 +28,7 @@ pub(super) struct Arguments {
     device: DeviceArguments,
     #[command(flatten)]
     output: OutputArguments,
-    /// Runs of every case, each under another order of waves
+    /// Runs of every case, each under another order of waves: 3 at least
     #[arg(long, value_name = "N", default_value_t = 4)]
     schedules: u32,
     /// Check a grid of all shapes, strides and values: an hour or two instead of a minute
