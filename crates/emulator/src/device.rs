@@ -124,9 +124,8 @@ impl Device {
         launch: &Launch<'_>,
         host: Option<&dyn Host>,
     ) -> Result<LaunchReport, LaunchError> {
-        let (plan, shadow) = (ledger::Plan::new(kernel.program), Arc::default());
-        let watch = || ledger::Watch::new(&plan, Arc::clone(&shadow));
-        let (mut report, watch) = dispatch::run(&self.memory, kernel, launch, host, watch)?;
+        let ledger = ledger::Book::new(kernel.program);
+        let (mut report, watch) = dispatch::run(&self.memory, kernel, launch, host, || ledger.watch())?;
         report.ledger = Some(watch.ledger(kernel.entry()));
         Ok(report)
     }

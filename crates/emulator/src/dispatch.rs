@@ -4,6 +4,7 @@ mod block;
 mod chosen;
 mod job;
 mod packet;
+mod ready;
 mod registers;
 mod shape;
 
@@ -24,8 +25,8 @@ use crate::{
 };
 use block::Block;
 pub(crate) use chosen::run_chosen;
-use job::{Counts, Job};
-use registers::Registers;
+use job::Counts;
+use ready::Ready;
 use shape::Shape;
 
 /// LDS of a compute unit, bytes: what one workgroup can have.
@@ -235,19 +236,14 @@ pub(crate) fn run<O: Observer>(
     host: Option<&dyn Host>,
     observer: impl Fn() -> O,
 ) -> Result<(LaunchReport, O), LaunchError> {
-    let shape = Shape::check(kernel, launch)?;
-    let arguments = Block::new(memory, packet::kernarg(kernel.info, launch, host))?;
-    let packet = Block::new(memory, packet::packet(kernel, &shape, launch, arguments.base))?;
-    let scratch_bytes = shape.private_bytes as u64 * 64 * shape.waves as u64;
+    let ready = Ready::new(memory, kernel, launch, host)?;
+    let shape = &ready.shape;
     let cores = || std::thread::available_parallelism().map_or(1, |n| n.get());
     let threads = if launch.options.threads == 0 { cores() } else { launch.options.threads };
     let threads = threads.min(shape.groups.min(usize::MAX as u64) as usize);
-    let scratch: Vec<Option<Block<'_>>> = (0..threads)
-        .map(|_| (scratch_bytes > 0).then(|| Block::empty(memory, scratch_bytes)).transpose())
-        .collect::<Result<_, _>>()?;
+    let scratch: Vec<Option<Block<'_>>> = (0..threads).map(|_| ready.scratch()).collect::<Result<_, _>>()?;
     let view = memory.view();
-    let registers = Registers::new(kernel, &shape, &arguments, packet.base);
-    let job = Job::new(kernel, launch, host, &shape, registers, memory);
+    let job = ready.job(kernel, launch, host);
     let mut watching = (Counts::default(), observer());
     std::thread::scope(|scope| {
         let others: Vec<_> = scratch

@@ -10,7 +10,7 @@
 //!
 //! [`RULES`] is the one table. Its first matching row counts, and a test holds it against the instruction set.
 
-use cdna4::{Field, Inst};
+use cdna4::{Encoding, Field, Inst};
 
 /// The three classes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,14 +54,30 @@ pub fn judge(mnemonic: &str) -> Option<Judgement> {
     Some(Judgement { fidelity: *fidelity, reason, by_policy: *reason == POLICY })
 }
 
-/// [`judge`] of one instruction, whose operands may make it better.
+/// [`judge`] of one instruction, whose operands may make it better or worse.
 pub(crate) fn judge_inst(inst: &Inst) -> Judgement {
     let unknown = Judgement { fidelity: Fidelity::Assumed, reason: "not in the table", by_policy: false };
     let judgement = judge(inst.mnemonic()).unwrap_or(unknown);
+    if judgement.fidelity == Fidelity::Exact && returns_old_value(inst) {
+        return Judgement { fidelity: Fidelity::Assumed, reason: TICKET, ..judgement };
+    }
     if inst.mnemonic() == "s_getreg_b32" && REGISTERS_OF_THE_WAVE.contains(&register(inst)) {
         return Judgement { fidelity: Fidelity::Exact, reason: "a register of the wave", ..judgement };
     }
     judgement
+}
+
+/// Whether an atomic gives what was there before: LDS atomics say it in their names, which the table has.
+fn returns_old_value(inst: &Inst) -> bool {
+    let set = |field| inst.value(field).unwrap_or(0) != 0;
+    inst.encoding() != Encoding::Ds && inst.is_atomic() && (set(Field::Sc0) || set(Field::Glc))
+}
+
+impl Judgement {
+    /// Whether what the instruction leaves in memory is assumed, too: not if only who came when is.
+    pub(crate) fn is_of_memory(self) -> bool {
+        self.fidelity == Fidelity::Assumed && self.reason != TICKET
+    }
 }
 
 /// MODE, STATUS and the apertures, by number (LLVM, `SIDefines.h`): what `s_getreg_b32` really reads.
@@ -83,11 +99,17 @@ const TRIGONOMETRIC: &str = "accuracy and range reduction are not documented; ro
 const DOT: &str =
     "order and rounding of the inner sums are not documented; products added in pairs, each step rounded";
 const ORDER: &str = "each addition is defined, the order of lanes and waves is not";
+const TICKET: &str =
+    "what lanes and waves leave together is defined, which of them finds which value follows their order";
+const LAST: &str = "what stays follows the order of lanes and waves";
 const TRANSPOSE: &str = "the layout follows the 16-bit form's, which was measured; this width was not";
 const RANDOM: &str =
     "how random bits join the fraction, and advance between elements, is not documented in full";
 const DIV_SCALE: &str =
     "the published rule overflows where the quotient is denormal; the corrected one is executed";
+const DIV_FMAS: &str = "the published correction, always up, does not undo the scaling; that by the addend's exponent is executed";
+const DIV_FIXUP: &str =
+    "the published rule gives NaN for a quotient that overflowed on the way; infinity is given";
 const CLOCK: &str = "there is no clock; the wave's instructions so far are given";
 const PLACEMENT: &str = "placement on the chip (HW_ID, XCC_ID, allocations) reads 0";
 const DEBUGGER: &str = "no debugger is attached; never taken";
@@ -139,6 +161,9 @@ const RULES: &[(&str, Fidelity, &str)] = &[
     ("v_sin_*", Assumed, TRIGONOMETRIC),
     ("v_cos_*", Assumed, TRIGONOMETRIC),
     ("v_div_scale_*", Assumed, DIV_SCALE),
+    ("v_div_fmas_*", Assumed, DIV_FMAS),
+    ("v_div_fixup_f32", Assumed, DIV_FIXUP),
+    ("v_div_fixup_f64", Assumed, DIV_FIXUP),
     ("v_div_*", Exact, IEEE),
     ("v_trig_preop_f64", Exact, IEEE),
     // Dot products.
@@ -192,6 +217,17 @@ const RULES: &[(&str, Fidelity, &str)] = &[
     ("ds_add_*f32", Assumed, ORDER),
     ("ds_add_*f64", Assumed, ORDER),
     ("ds_pk_add_*", Assumed, ORDER),
+    ("ds_wrxchg*", Assumed, LAST),
+    ("ds_condxchg*", Assumed, LAST),
+    ("ds_cmpst_*", Assumed, LAST),
+    ("ds_mskor_*", Assumed, LAST),
+    ("ds_rsub_*", Assumed, LAST),
+    ("ds_inc_*", Assumed, LAST),
+    ("ds_dec_*", Assumed, LAST),
+    ("ds_wrap_*", Assumed, LAST),
+    ("ds_*_rtn_*", Assumed, TICKET),
+    ("ds_append", Assumed, TICKET),
+    ("ds_consume", Assumed, TICKET),
     ("ds_read_*_tr_b16", Exact, MEMORY),
     ("ds_read_*_tr_*", Assumed, TRANSPOSE),
     ("ds_*", Exact, MEMORY),
@@ -201,6 +237,10 @@ const RULES: &[(&str, Fidelity, &str)] = &[
     ("*_atomic_add_f32", Assumed, ORDER),
     ("*_atomic_add_f64", Assumed, ORDER),
     ("*_atomic_pk_add_*", Assumed, ORDER),
+    ("*_atomic_swap*", Assumed, LAST),
+    ("*_atomic_cmpswap*", Assumed, LAST),
+    ("*_atomic_inc*", Assumed, LAST),
+    ("*_atomic_dec*", Assumed, LAST),
     ("flat_*", Exact, MEMORY),
     ("global_*", Exact, MEMORY),
     ("scratch_load_lds_*", Exact, MEMORY),
@@ -314,10 +354,15 @@ mod tests {
     #[test]
     fn what_is_not_exact_is_listed() {
         let mut text = String::from("# mnemonic, class, reason: what is not exact. See src/fidelity.rs.\n");
-        for name in instructions().keys() {
+        for (name, forms) in instructions() {
             let judgement = judge(name).expect("judged");
+            let form = forms.iter().map(judge_inst).find(|form| form.reason == TICKET);
+            let (judgement, which) = match form {
+                Some(form) if judgement.fidelity == Exact => (form, " with return"),
+                _ => (judgement, ""),
+            };
             if judgement.fidelity != Exact {
-                text += &format!("{name}\t{}\t{}\n", judgement.fidelity.name(), judgement.reason);
+                text += &format!("{name}{which}\t{}\t{}\n", judgement.fidelity.name(), judgement.reason);
             }
         }
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/not_exact.tsv");
@@ -341,6 +386,31 @@ mod tests {
             ("v_mfma_f32_*x*x*_f32", "v_mfma_f32_16x16x16_f16", false),
         ] {
             assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn an_atomic_that_returns_gives_a_place_in_the_order() {
+        let of = |words: [u32; 2]| {
+            let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+            let inst = cdna4::decode(&bytes).expect("an atomic");
+            let judgement = judge_inst(&inst);
+            (inst.mnemonic().to_owned(), judgement.fidelity, judgement.is_of_memory())
+        };
+        for (words, name, fidelity, memory) in [
+            // v[2:3], v8, off, without and with sc0.
+            ([0xdd08_8000, 0x007f_0802], "global_atomic_add", Exact, false),
+            ([0xdd09_8000, 0x0c7f_0802], "global_atomic_add", Assumed, false),
+            ([0xdd01_8000, 0x0c7f_0802], "global_atomic_swap", Assumed, true),
+            // s16, s[4:5], 0x0, without and with glc.
+            ([0xc20a_0402, 0], "s_atomic_add", Exact, false),
+            ([0xc20b_0402, 0], "s_atomic_add", Assumed, false),
+            // v4, v8 without, then with return.
+            ([0xd800_0000, 0x0000_0804], "ds_add_u32", Exact, false),
+            ([0xd840_0000, 0x0c00_0804], "ds_add_rtn_u32", Assumed, false),
+            ([0xd85a_0000, 0x0c00_0804], "ds_wrxchg_rtn_b32", Assumed, true),
+        ] {
+            assert_eq!(of(words), (name.to_owned(), fidelity, memory));
         }
     }
 

@@ -16,10 +16,35 @@ mod plan;
 mod shadow;
 mod watch;
 
-use crate::fidelity::{Fidelity, Judgement};
+use std::sync::Arc;
 
-pub(crate) use plan::Plan;
+use crate::{
+    fidelity::{Fidelity, Judgement},
+    program::Program,
+};
+
+use plan::Plan;
+use shadow::DeviceShadow;
 pub(crate) use watch::Watch;
+
+/// What the watches of one launch share.
+#[derive(Debug)]
+pub(crate) struct Book<'a> {
+    plan: Plan<'a>,
+    device: Arc<DeviceShadow>,
+}
+
+impl<'a> Book<'a> {
+    /// A launch of this program, of which nothing was seen.
+    pub(crate) fn new(program: &'a Program) -> Book<'a> {
+        Book { plan: Plan::new(program), device: Arc::default() }
+    }
+
+    /// The observer of one host thread.
+    pub(crate) fn watch(&self) -> Watch<'_> {
+        Watch::new(&self.plan, Arc::clone(&self.device))
+    }
+}
 
 /// What a launch executed, by mnemonic.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

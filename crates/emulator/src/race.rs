@@ -25,6 +25,7 @@ use crate::{
     device::{Device, Module},
     dispatch::{self, Launch, LaunchError, LaunchReport},
     host::Host,
+    ledger,
 };
 use watch::Watch;
 
@@ -85,7 +86,8 @@ pub enum RaceKind {
 }
 
 impl Device {
-    /// [`Device::launch_with_host`], watched: some ten times slower.
+    /// [`Device::launch_with_host`], watched: some ten times slower. With [`RunOptions::ledger`](crate::RunOptions::ledger) the report has the
+    /// ledger, too.
     ///
     /// # Errors
     /// As [`Device::launch`].
@@ -97,7 +99,10 @@ impl Device {
         host: Option<&dyn Host>,
     ) -> Result<(LaunchReport, Races), LaunchError> {
         let kernel = self.kernel(module, kernel)?;
-        let (report, watch) = dispatch::run(self.memory(), &kernel, launch, host, || Watch::new(&kernel))?;
+        let ledger = launch.options.ledger.then(|| ledger::Book::new(kernel.program));
+        let watch = || (Watch::new(&kernel), ledger.as_ref().map(ledger::Book::watch));
+        let (mut report, (watch, kept)) = dispatch::run(self.memory(), &kernel, launch, host, watch)?;
+        report.ledger = kept.map(|kept| kept.ledger(kernel.entry()));
         Ok((report, watch.finish()))
     }
 }

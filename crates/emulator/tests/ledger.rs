@@ -173,3 +173,41 @@ fn launches_of_one_kernel_add_up() {
     let reach = &sum.entry("v_exp_f32").expect("executed").reach;
     assert!(reach.address.is_some() && reach.branch.is_some());
 }
+
+/// Of a dword of a 64-bit result those dwords of the sources are marked that it follows from, and no others.
+#[test]
+fn carries_and_shifts_move_marks_one_way() {
+    for kernel in ["high_stays_out_of_low", "low_stays_out_of_shifted_high"] {
+        assert_eq!(reach(kernel), Reach::default(), "{kernel}");
+    }
+    for kernel in [
+        "low_carries_in_a_sum",
+        "low_carries_in_a_product",
+        "low_moves_left",
+        "high_moves_right",
+        "low_stays_low",
+        "high_stays_high",
+        "a_factor_is_in_both_low",
+        "a_factor_is_in_both_high",
+        "an_amount_is_in_both_low",
+        "an_amount_is_in_both_high",
+        "carry_in_vcc",
+    ] {
+        assert!(reach(kernel).address.is_some(), "{kernel}");
+    }
+}
+
+/// Who came when is assumed; how many came is not, and who came last is.
+#[test]
+fn an_old_value_is_assumed_and_a_sum_of_integers_is_not() {
+    let entry = |kernel: &str, mnemonic: &str| {
+        let ledger = Rig::floats().ledger(kernel);
+        let entry = ledger.entry(mnemonic).unwrap_or_else(|| panic!("{kernel}: {ledger:#?}")).clone();
+        assert_eq!(entry.judgement.fidelity, Fidelity::Assumed, "{kernel}");
+        entry.reach
+    };
+    assert!(entry("tickets", "global_atomic_add").address.is_some());
+    let stored = Reach { output: true, ..Reach::default() };
+    assert_eq!(entry("number_of_tickets", "ds_add_rtn_u32"), stored, "the ticket itself is stored");
+    assert!(entry("exchanged", "ds_wrxchg_rtn_b32").address.is_some());
+}

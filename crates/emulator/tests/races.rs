@@ -102,3 +102,21 @@ fn a_missing_wait_is_named_with_both_instructions() {
         assert_eq!(only(kernel), (kind, first.to_owned(), second.to_owned()), "{kernel}");
     }
 }
+
+/// Both were asked for, both come, and neither changes the other.
+#[test]
+fn races_and_a_ledger_come_together() {
+    let device = Device::new(DeviceConfig { memory_bytes: 1 << 30 });
+    let module = device.load(image()).expect("loads");
+    let at = device.memory().alloc(4096).expect("fits");
+    let kernarg = [at.to_le_bytes(), (at + 1024).to_le_bytes()].concat();
+    let options = RunOptions { turn: 1, ledger: true, ..RunOptions::default() };
+    let launch =
+        Launch { grid: [2, 1, 1], block: [THREADS, 1, 1], dynamic_lds: 0, kernarg: &kernarg, options };
+    let alone = device.launch(&module, "read_after_write", &launch).expect("runs").ledger;
+    let (report, races) =
+        device.launch_watching_races(&module, "read_after_write", &launch, None).expect("runs");
+    assert!(alone.as_ref().is_some_and(|ledger| ledger.entry("ds_read_b32").is_some()), "{alone:?}");
+    assert_eq!(report.ledger, alone);
+    assert_eq!(races.found[0].kind, RaceKind::ReadAfterWrite);
+}

@@ -1,9 +1,6 @@
 //! Some workgroups of a launch, one after the other, for observers that need no more.
 
-use super::{
-    Kernel, Launch, LaunchError, Refusal, block::Block, job::Job, job::Room, packet, registers::Registers,
-    shape::Shape,
-};
+use super::{Kernel, Launch, LaunchError, Refusal, job::Room, ready::Ready};
 use crate::{fault::FaultKind, memory::Memory, observe::Observer, trace::Needs};
 
 /// Runs the workgroups at these coordinates. If `may_stop`, an observer that returns [`FaultKind::Budget`] ends its
@@ -19,15 +16,10 @@ pub(crate) fn run_chosen<O: Observer>(
     may_stop: bool,
     observer: &mut O,
 ) -> Result<Needs, LaunchError> {
-    let shape = Shape::check(kernel, launch)?;
-    let arguments = Block::new(memory, packet::kernarg(kernel.info, launch, None))?;
-    let packet = Block::new(memory, packet::packet(kernel, &shape, launch, arguments.base))?;
-    let scratch_bytes = shape.private_bytes as u64 * 64 * shape.waves as u64;
-    let scratch = (scratch_bytes > 0).then(|| Block::empty(memory, scratch_bytes)).transpose()?;
-    let view = memory.view();
-    let registers = Registers::new(kernel, &shape, &arguments, packet.base);
-    let job = Job::new(kernel, launch, None, &shape, registers, memory);
-    let mut room = Room::new(&shape);
+    let ready = Ready::new(memory, kernel, launch, None)?;
+    let (shape, scratch, view) = (&ready.shape, ready.scratch()?, memory.view());
+    let job = ready.job(kernel, launch, None);
+    let mut room = Room::new(shape);
     let [x, y, z] = launch.grid.map(u64::from);
     for at in workgroups {
         let [i, j, k] = at.map(u64::from);

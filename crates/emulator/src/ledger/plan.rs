@@ -16,6 +16,12 @@ pub(super) type Origins = u64;
 pub(super) enum Flow {
     /// Lane by lane, or scalar.
     Lanes,
+    /// As [`Flow::Lanes`], but a result of two dwords has in each what the sources have there.
+    Dwords,
+    /// As [`Flow::Dwords`], and the upper dword what the sources have in the lower: carries, shifts to the left.
+    Upward,
+    /// As [`Flow::Dwords`], and the lower dword what the sources have in the upper: shifts to the right.
+    Downward,
     /// Any active source lane may reach any active lane.
     Across,
     /// Any source lane may reach any active lane.
@@ -43,6 +49,8 @@ pub(super) struct Step<'a> {
     pub flow: Flow,
     /// The mark of its results; 0 for exact ones.
     pub origin: Origins,
+    /// The mark of what it leaves in memory.
+    pub memory_origin: Origins,
     /// How it accesses memory.
     pub shape: Option<Shape>,
 }
@@ -90,7 +98,8 @@ impl<'a> Plan<'a> {
             Fidelity::Assumed => 1 << self.origin(entry as u16),
             _ => 0,
         };
-        Step { effects, flow: flow(effects), origin, shape: Shape::of(&effects.inst) }
+        let memory_origin = if judgement.is_of_memory() { origin } else { 0 };
+        Step { effects, flow: flow(effects), origin, memory_origin, shape: Shape::of(&effects.inst) }
     }
 
     fn origin(&mut self, entry: u16) -> usize {
@@ -160,6 +169,14 @@ fn flow(effects: &Effects) -> Flow {
         "s_or_b64" => return Flow::RestoreExec,
         "s_movrels_b32" | "s_movrels_b64" => return Flow::RelativeSource,
         "s_movreld_b32" | "s_movreld_b64" => return Flow::RelativeDestination,
+        // Moves that DPP makes are below.
+        "v_mov_b64" if inst.encoding() != Encoding::Dpp => return Flow::Dwords,
+        "s_mov_b64" | "s_cmov_b64" | "s_cselect_b64" | "s_not_b64" | "s_and_b64" | "s_xor_b64"
+        | "s_andn2_b64" | "s_orn2_b64" | "s_nand_b64" | "s_nor_b64" | "s_xnor_b64" => return Flow::Dwords,
+        "v_lshl_add_u64" | "v_mad_u64_u32" | "v_mad_i64_i32" | "v_lshlrev_b64" | "s_lshl_b64" => {
+            return Flow::Upward;
+        }
+        "v_lshrrev_b64" | "v_ashrrev_i64" | "s_lshr_b64" | "s_ashr_i64" => return Flow::Downward,
         _ => {}
     }
     match () {

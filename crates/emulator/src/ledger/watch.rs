@@ -175,23 +175,60 @@ impl Issue<'_, '_> {
             Flow::Across => result = result.within(exec).spread(),
             Flow::Anywhere | Flow::Matrix => result = result.spread(),
             Flow::Lanes | Flow::RelativeSource | Flow::RelativeDestination => {}
+            Flow::Dwords | Flow::Upward | Flow::Downward => {}
         }
         let result = result.join(Taint::scalar(self.step.origin));
         let vector =
             self.step.effects.inst.is_valu() || self.step.effects.inst.encoding() == cdna4::Encoding::Ds;
         let mask = if vector && self.step.flow != Flow::Matrix { exec } else { !0 };
-        for span in self.spans.writes(self.step) {
-            for register in span.registers() {
+        let halves = self.halves().map(|halves| halves.map(|half| half.join(address)));
+        for (nth, span) in self.spans.writes(self.step).iter().enumerate() {
+            for (dword, register) in span.registers().enumerate() {
+                let result = match halves {
+                    // What comes after the destination, a carry or SCC, follows from all of it.
+                    Some(halves) if nth == 0 => halves[dword & 1],
+                    _ => result,
+                };
                 self.write(register, result, if self.step.flow == Flow::FirstLane { !0 } else { mask });
             }
         }
+    }
+
+    /// Marks of the two dwords of a 64-bit result that do not follow from the same dwords of its sources.
+    fn halves(&self) -> Option<[Taint; 2]> {
+        // Which operands are wide is known where they are those that the instruction names.
+        if self.spans.moved.is_some() {
+            return None;
+        }
+        let (upward, downward) = match self.step.flow {
+            Flow::Dwords => (false, false),
+            Flow::Upward => (true, false),
+            Flow::Downward => (false, true),
+            _ => return None,
+        };
+        let mut halves = [Taint::scalar(self.step.origin); 2];
+        let sources = self.step.effects.reads.iter();
+        for span in sources.filter(|span| span.role == Role::Data && span.first != MODE) {
+            for (dword, register) in span.registers().enumerate() {
+                let taint = self.registers.get(register);
+                // A factor, an amount or SCC enters everywhere.
+                let narrow = span.count != 2;
+                for (half, reached) in halves.iter_mut().enumerate() {
+                    let moves = half > dword && upward || half < dword && downward;
+                    if narrow || half == dword || moves {
+                        *reached = reached.join(taint);
+                    }
+                }
+            }
+        }
+        Some(halves)
     }
 
     /// An instruction that accesses memory.
     fn access(mut self, shape: footprint::Shape, op: &Op, lds: &mut LdsShadow, device: &DeviceShadow) {
         let address = self.address();
         let step = self.step;
-        let origin = Taint::scalar(step.origin);
+        let (origin, left) = (Taint::scalar(step.origin), Taint::scalar(step.memory_origin));
         let stored: Vec<Taint> = self
             .spans
             .reads(step)
@@ -227,9 +264,9 @@ impl Issue<'_, '_> {
             }
             for (lane, dword, old) in old {
                 let data = match one.access {
-                    Access::Atomic => all_stored.join(origin),
+                    Access::Atomic => all_stored.join(left),
                     // The second access of a load to LDS writes what the first has read.
-                    _ if shape.is_to_lds() => loaded[dword & 15].join(origin),
+                    _ if shape.is_to_lds() => loaded[dword & 15].join(left),
                     _ => stored.get(one.first + dword).copied().unwrap_or_default(),
                 };
                 let new = data.join(address).within(1 << lane).origins();
