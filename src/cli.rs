@@ -1,14 +1,19 @@
 //! The command line: one file per verb.
 
+mod baseline;
 mod bench;
 mod check;
 mod disasm;
 mod doctor;
+mod env;
 mod explain;
+mod flow;
 mod launch_arguments;
 mod ops;
+mod plan;
 mod run;
 mod tune;
+mod verify;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -31,7 +36,8 @@ struct Cli {
 
 const EXIT_CODES: &str = "Exit codes: 0 right; 1 a kernel is wrong; 2 command line; \
      3 compiler or runtime library missing; 4 device missing; \
-     5 kernels do not build or code object unreadable; 6 results cannot be stored; 7 the device failed.";
+     5 kernels do not build or code object unreadable; 6 results cannot be stored; 7 the device failed; \
+     10 a leaderboard profile or result is missing or unreadable; 14 a leaderboard result cannot be what it says.";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
@@ -53,6 +59,14 @@ enum Verb {
     Run(run::Arguments),
     /// Shows a code object's kernels: resources, parameters, instructions in basic blocks
     Disasm(disasm::Arguments),
+    /// Shows what a leaderboard run would do: points, time, launch commands, boards
+    Plan(plan::Arguments),
+    /// Writes the variables that the quick-start guides have one source
+    Env(env::Arguments),
+    /// Shows the rows that leaderboard results are compared with
+    Baseline(baseline::Arguments),
+    /// Says whether leaderboard results can be what they say, and what they are worth
+    Verify(verify::Arguments),
 }
 
 /// Which kernels; shared by the verbs that work on some.
@@ -126,6 +140,10 @@ pub fn main() -> ExitCode {
         Verb::Tune(arguments) => tune::run(&arguments),
         Verb::Run(arguments) => run::run(&arguments),
         Verb::Disasm(arguments) => disasm::run(&arguments),
+        Verb::Plan(arguments) => plan::run(&arguments),
+        Verb::Env(arguments) => env::run(&arguments),
+        Verb::Baseline(arguments) => baseline::run(&arguments),
+        Verb::Verify(arguments) => verify::run(&arguments),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),

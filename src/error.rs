@@ -135,6 +135,9 @@ pub enum Error {
         /// The system's reason.
         source: io::Error,
     },
+    /// The leaderboard flow.
+    #[error(transparent)]
+    Flow(#[from] crate::e2e::Error),
     /// Standard output is closed or full.
     #[error("cannot write the results")]
     Output(
@@ -165,6 +168,7 @@ impl Error {
             Self::NoDevice { .. } => exit::NO_DEVICE,
             Self::Device(_) => exit::DEVICE,
             Self::Store { .. } | Self::Output(_) => exit::STORE,
+            Self::Flow(error) => error.exit_code(),
         }
     }
 
@@ -215,6 +219,7 @@ impl Error {
             }
             Self::Device(_) => "`mi355x doctor` shows the runtime and its device",
             Self::Output(_) => "send the results elsewhere; the run's folder has a copy of them",
+            Self::Flow(error) => return error.advice(),
             Self::Toolchain(_) | Self::Kernels(_) => return None,
         })
     }

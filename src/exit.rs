@@ -18,3 +18,17 @@ pub const KERNELS: u8 = 5;
 pub const STORE: u8 = 6;
 /// The device answered a call with an error that no kernel's own fault explains.
 pub const DEVICE: u8 = 7;
+/// Leaderboard flow: something that a run needs is missing or broken, found before anything was started.
+pub const PREFLIGHT: u8 = 10;
+/// Leaderboard flow: the server does not start, died or hangs.
+pub const SERVER: u8 = 11;
+/// Leaderboard flow: the model's accuracy is below the gate, or could not be measured.
+pub const ACCURACY: u8 = 12;
+/// Leaderboard flow: performance could not be measured.
+pub const PERFORMANCE: u8 = 13;
+/// Leaderboard flow: a result cannot be what it says.
+pub const INTEGRITY: u8 = 14;
+/// Leaderboard flow: a submission was not accepted, or its outcome is unknown.
+pub const SUBMISSION: u8 = 15;
+/// Ended by Ctrl-C, as shells number it.
+pub const INTERRUPTED: u8 = 130;

@@ -14,6 +14,7 @@ pub mod cli;
 pub mod code;
 pub mod device;
 pub mod dtype;
+pub mod e2e;
 pub mod envelope;
 pub mod error;
 pub mod exit;

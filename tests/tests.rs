@@ -3,6 +3,7 @@
 mod broken_kernels;
 mod command;
 mod disassembly;
+mod e2e;
 mod environment;
 mod explain;
 mod kernels;
