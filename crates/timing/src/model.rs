@@ -123,8 +123,7 @@ impl Model {
         watch: &mut W,
     ) -> Ticks {
         let Some((turn, _)) = sample.turns.get(turn) else { return Ticks(0) };
-        let resident = sample.resident.max(1);
-        let units = turn.groups.div_ceil(resident).max(1);
+        let units = Topology::MI355X.units(turn.groups);
         let load = Load { units, units_of_xcd: units.div_ceil(Topology::MI355X.xcds) };
         let share = sample.share(turn.share, caches);
         let traffic = Traffic { share: &share, load, spill: spill(sample) };

@@ -61,19 +61,18 @@ impl Replayed {
     pub fn new(sample: &Sample, caches: Caches, rates: &Rates) -> Replayed {
         let rates = &caches.rates(rates);
         let topology = Topology::MI355X;
-        let resident = sample.resident.max(1);
         let spill = spill(sample);
         let shares: Vec<Share> =
             (0..sample.shares.len()).map(|share| sample.share(share as u32, caches)).collect();
         let mut replays: HashMap<(u32, u32, Load), Ticks> = HashMap::new();
         let mut duration = |class: u32, turn: &Turn, active: u32| {
-            let units = active.div_ceil(resident).max(1);
+            let units = topology.units(active);
             let load = Load { units, units_of_xcd: units.div_ceil(topology.xcds) };
             *replays.entry((class, turn.share, load)).or_insert_with(|| {
                 let recording = &sample.classes[class as usize].recording;
                 let traffic = Traffic { share: &shares[turn.share as usize], load, spill };
                 let code = Code::new(recording, traffic, rates);
-                let units = turn.groups.div_ceil(resident).max(1);
+                let units = topology.units(turn.groups);
                 replay(recording, &code, turn.groups.div_ceil(units), rates)
             })
         };

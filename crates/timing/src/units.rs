@@ -118,6 +118,13 @@ impl Topology {
         self.xcds * self.units_per_xcd
     }
 
+    /// Compute units that take `groups` workgroups which start together: none gets a second one before all have one. The
+    /// workgroup manager deals to the XCDs in turn, and there to the shader engines and their units; how it breaks ties
+    /// among units is not public.
+    pub fn units(self, groups: u32) -> u32 {
+        groups.clamp(1, self.compute_units())
+    }
+
     /// Workgroups that a compute unit holds at a time; 0 if not even one fits.
     pub fn resident(self, needs: Needs) -> u32 {
         let waves = needs.waves.max(1).div_ceil(self.simds);
@@ -141,6 +148,14 @@ mod tests {
         assert_eq!(resident(needs(4, 64, 163_840)), 1);
         assert_eq!(resident(needs(8, 64, 40_000)), 4);
         assert_eq!(resident(needs(1, 24, 0)), 8);
+    }
+
+    #[test]
+    fn a_second_workgroup_waits_until_every_unit_has_one() {
+        assert_eq!(
+            [1, 255, 256, 257, 512].map(|groups| Topology::MI355X.units(groups)),
+            [1, 255, 256, 256, 256]
+        );
     }
 
     #[test]
