@@ -122,7 +122,7 @@ pub(crate) fn version() -> &'static str {
         hash.update(timing::envelope::F4GEMM);
         let digest = hash.finalize();
         let hex: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-        format!("replay 1-{hex}")
+        format!("replay {}-{hex}", timing::model::VERSION)
     })
 }
 

@@ -14,6 +14,10 @@ use crate::{
     watch::Watch,
 };
 
+/// Counts changes of how a recording becomes a time; constants and envelope are named by their contents.
+/// 2: a compute unit takes a second workgroup only after all units have one.
+pub const VERSION: u32 = 2;
+
 /// A machine and what its constants were calibrated on.
 #[derive(Clone, Debug)]
 pub struct Model {
