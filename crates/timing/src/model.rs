@@ -5,12 +5,11 @@ use thiserror::Error;
 
 use crate::{
     envelope::{Calibrated, Envelope, EnvelopeError, F4GEMM, Reason},
-    lower::{Code, Load, Traffic},
+    lower::Traffic,
     machine::{MI355X, Machine, MachineError, Rates},
-    predict::{Prediction, predict, spill},
-    replay::replay_watched,
+    predict::{Prediction, load, predict, replay_turn, spill},
     sample::{Caches, Sample},
-    units::{Nanoseconds, Ticks, Topology},
+    units::{Nanoseconds, Ticks},
     watch::Watch,
 };
 
@@ -127,14 +126,11 @@ impl Model {
         watch: &mut W,
     ) -> Ticks {
         let Some((turn, _)) = sample.turns.get(turn) else { return Ticks(0) };
-        let units = Topology::MI355X.units(turn.groups);
-        let load = Load { units, units_of_xcd: units.div_ceil(Topology::MI355X.xcds) };
         let share = sample.share(turn.share, caches);
-        let traffic = Traffic { share: &share, load, spill: spill(sample) };
+        let traffic = Traffic { share: &share, load: load(turn.groups), spill: spill(sample) };
         let rates = caches.rates(&self.rates);
         let recording = &sample.classes[class as usize].recording;
-        let code = Code::new(recording, traffic, &rates);
-        replay_watched(recording, &code, turn.groups.div_ceil(units), &rates, watch)
+        replay_turn(recording, turn, traffic, &rates, watch)
     }
 
     fn errors(&self, breakdown: &Prediction, known: bool, more: f64) -> Band {

@@ -7,9 +7,10 @@ use emulator::{Recording, Unit};
 use crate::{
     lower::{Code, Load, Traffic},
     machine::Rates,
-    replay::replay,
+    replay::replay_watched,
     sample::{Caches, Sample, Share, Turn},
     units::{Hertz, Nanoseconds, Ticks, Topology},
+    watch::Watch,
 };
 
 /// A modelled time and what it is made of.
@@ -32,6 +33,25 @@ pub struct Prediction {
 /// Models a launch.
 pub fn predict(sample: &Sample, caches: Caches, rates: &Rates) -> Prediction {
     Replayed::new(sample, caches, rates).assemble(rates)
+}
+
+/// The load of `groups` workgroups that are at work at the same time.
+pub(crate) fn load(groups: u32) -> Load {
+    let units = Topology::MI355X.units(groups);
+    Load { units, units_of_xcd: units.div_ceil(Topology::MI355X.xcds) }
+}
+
+/// Replays what a compute unit gets of a turn, if all its workgroups are like the recorded one.
+pub(crate) fn replay_turn<W: Watch>(
+    recording: &Recording,
+    turn: &Turn,
+    traffic: Traffic<'_>,
+    rates: &Rates,
+    watch: &mut W,
+) -> Ticks {
+    let code = Code::new(recording, traffic, rates);
+    let resident = turn.groups.div_ceil(Topology::MI355X.units(turn.groups));
+    replay_watched(recording, &code, resident, rates, watch)
 }
 
 /// A launch's replays: all that takes long. [`Replayed::assemble`] makes a time of them, which is cheap.
@@ -66,14 +86,11 @@ impl Replayed {
             (0..sample.shares.len()).map(|share| sample.share(share as u32, caches)).collect();
         let mut replays: HashMap<(u32, u32, Load), Ticks> = HashMap::new();
         let mut duration = |class: u32, turn: &Turn, active: u32| {
-            let units = topology.units(active);
-            let load = Load { units, units_of_xcd: units.div_ceil(topology.xcds) };
+            let load = load(active);
             *replays.entry((class, turn.share, load)).or_insert_with(|| {
-                let recording = &sample.classes[class as usize].recording;
                 let traffic = Traffic { share: &shares[turn.share as usize], load, spill };
-                let code = Code::new(recording, traffic, rates);
-                let units = topology.units(turn.groups);
-                replay(recording, &code, turn.groups.div_ceil(units), rates)
+                let recording = &sample.classes[class as usize].recording;
+                replay_turn(recording, turn, traffic, rates, &mut ())
             })
         };
         let mut all = Replayed { kept: kept(sample), ..Replayed::default() };
